@@ -33,12 +33,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sixarts_hub.errors import (
+    BadReference,
     Corrupt,
     HubError,
     ManifestError,
     NotFound,
     Offline,
-    BadReference,
     SixartsError,
     Unreachable,
     UnsafeFile,
@@ -46,6 +46,7 @@ from sixarts_hub.errors import (
 
 __all__ = [
     "AmbiguousName",
+    "BadReference",
     "CheckpointError",
     "Corrupt",
     "DeviceError",
@@ -57,7 +58,6 @@ __all__ = [
     "Offline",
     "OptionError",
     "PluginError",
-    "BadReference",
     "SixartsError",
     "TrainingError",
     "UnknownFamily",

@@ -1,0 +1,242 @@
+"""Explanations: what of the input made what of the answer.
+
+Methods that need no more than a network live here; a task says what its inputs, targets and labels are.
+Each method has its own sanity check in ``sixarts.testing``.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sixarts.result import Result
+
+
+@dataclass(frozen=True)
+class Explanation(Result):
+    """Values of each input part for each part of the answer.
+
+    Attributes:
+        method: how they were found, e.g. ``"integrated_gradients"``.
+        target: what was explained.
+        input_labels: the input's parts, ``s`` of them.
+        target_labels: the answer's parts, ``t`` of them.
+        values: ``[t, s]``; a row tells what made that part of the answer.
+        signed: whether a value may count against the answer.
+        totals: what each row should add up to, where the method promises a sum; else ``None``.
+        answer: the answer that was explained.
+        unit: of the values, in words.
+    """
+
+    method: str
+    target: str
+    input_labels: tuple[str, ...]
+    target_labels: tuple[str, ...]
+    values: np.ndarray
+    signed: bool = False
+    totals: np.ndarray | None = field(default=None, repr=False)
+    answer: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        best = np.abs(self.values).argmax(axis=1)
+        made = ", ".join(
+            f"{target} ← {self.input_labels[place]}"
+            for target, place in zip(self.target_labels, best, strict=True)
+        )
+        return f"{self.method}: {made}"
+
+    def plot(self) -> Any:
+        """The values as a matrix: the answer's parts down, the input's parts across.
+
+        Characters that no installed font can draw are shown as their code points; :meth:`to_html` shows
+        them as they are on every machine.
+        """
+        from matplotlib.figure import Figure
+
+        from sixarts.pictures import drawable, fonts_for
+
+        down, across = drawable(self.target_labels), drawable(self.input_labels)
+        size = (2.2 + 0.42 * len(across), 1.6 + 0.36 * len(down))
+        figure = Figure(figsize=(max(size[0], 4.0), max(size[1], 2.4)), layout="constrained")
+        axes = figure.add_subplot()
+        high = float(np.abs(self.values).max()) or 1.0
+        image = axes.imshow(
+            self.values,
+            cmap="RdBu_r" if self.signed else "Blues",
+            vmin=-high if self.signed else 0.0,
+            vmax=high,
+            aspect="auto",
+        )
+        fonts = {"family": fonts_for([*down, *across]) or ["DejaVu Sans"]}
+        axes.set_xticks(
+            range(len(across)),
+            across,
+            rotation=45,
+            ha="right",
+            rotation_mode="anchor",
+            fontproperties=None,
+            **fonts,
+        )
+        axes.set_yticks(range(len(down)), down, **fonts)
+        axes.set(xlabel="source", ylabel="answer", title=self.method.replace("_", " "))
+        axes.spines[:].set_visible(False)
+        figure.colorbar(image, ax=axes, label=self.unit, shrink=0.8)
+        return figure
+
+    def to_html(self) -> str:
+        """The matrix as an HTML table in the page's own fonts, darker where the value is larger."""
+        high = float(np.abs(self.values).max()) or 1.0
+        head = "".join(f"<th scope='col'>{html.escape(label)}</th>" for label in self.input_labels)
+        rows = "".join(
+            f"<tr><th scope='row'>{html.escape(label)}</th>"
+            + "".join(_cell(value, high) for value in row)
+            + "</tr>"
+            for label, row in zip(self.target_labels, self.values, strict=True)
+        )
+        caption = html.escape(f"{self.method.replace('_', ' ')}: {self.unit}".rstrip(": "))
+        return (
+            "<div class='sixarts-explanation' style='overflow-x:auto'>"
+            "<table style='border-collapse:collapse;font-size:14px'>"
+            f"<caption style='text-align:left;padding:4px 0'>{caption}</caption>"
+            f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def _cell(value: float, high: float) -> str:
+    share = abs(float(value)) / high
+    color = "37,99,235" if value >= 0 else "220,38,38"
+    ink = "#fff" if share > 0.55 else "inherit"
+    return (
+        f"<td title='{float(value):.4f}' style='background:rgba({color},{share:.2f});color:{ink};"
+        f"padding:4px 8px;text-align:center;min-width:2.2em'>{float(value):.2f}</td>"
+    )
+
+
+# Gradients.
+
+Scalar = Callable[[Any], Any]
+
+
+def gradients(function: Scalar, point: Any) -> Any:
+    """The gradient of ``sum(function(point))`` at ``point``, on the active backend."""
+    import keras
+
+    return _GRADIENTS[keras.config.backend()](function, point)
+
+
+def _by_tensorflow(function: Scalar, point: Any) -> Any:
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(point)
+        total = tf.reduce_sum(function(point))
+    return tape.gradient(total, point)
+
+
+def _by_jax(function: Scalar, point: Any) -> Any:
+    import jax
+
+    return jax.grad(lambda value: function(value).sum())(point)
+
+
+def _by_torch(function: Scalar, point: Any) -> Any:
+    import torch
+
+    # Compiled functions run without gradients; here they are what is wanted.
+    with torch.enable_grad():
+        leaf = point.detach().requires_grad_(True)
+        return torch.autograd.grad(function(leaf).sum(), leaf)[0]
+
+
+_GRADIENTS = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}
+
+
+class Attribution:
+    """Gradients of a model's output with respect to where it embeds its input.
+
+    The network is cut at ``model.embedded``: ``keras.Model([embedded, *other inputs], outputs)``.
+
+    Args:
+        model: with ``embedded`` and ``cut``.
+        score: outputs and the place that is explained (a scalar integer array) to one number a row.
+    """
+
+    def __init__(self, model: Any, score: Callable[[Mapping[str, Any], Any], Any]) -> None:
+        import keras
+
+        from sixarts.compiled import Compiled
+
+        network = model.network
+        others = {tensor.name: tensor for tensor in network.inputs if tensor.name != model.cut}
+        above = keras.Model({"embedded": model.embedded, **others}, network.output)
+        below = keras.Model(
+            {tensor.name: tensor for tensor in network.inputs if tensor.name == model.cut}, model.embedded
+        )
+
+        def scored(point: Any, rest: Mapping[str, Any], place: Any) -> Any:
+            return score(above({"embedded": point, **rest}, training=False), place)
+
+        self.cut = model.cut
+        self._embed = Compiled(lambda inputs: below(inputs, training=False), model.variables, model.device)
+        self._score = Compiled(scored, model.variables, model.device)
+        self._slope = Compiled(
+            lambda point, rest, place: gradients(lambda value: scored(value, rest, place), point),
+            model.variables,
+            model.device,
+        )
+
+    def integrated_gradients(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        baseline: np.ndarray,
+        places: Sequence[int],
+        steps: int = 64,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Integrated gradients (Sundararajan et al. 2017) along the straight line from a baseline.
+
+        Args:
+            arrays: the network's inputs, one row each; ``cut`` among them.
+            baseline: what stands for "nothing" in the place of ``arrays[cut]``, of the same shape.
+            places: what is explained, one after another.
+            steps: points of Gauss–Legendre quadrature; 64 integrate a smooth path to well under 1 %.
+
+        Returns:
+            Attributions ``[len(places), s]``, and what each should add up to ``[len(places)]``: the score at
+            the input minus the score at the baseline.
+        """
+        from sixarts.compiled import to_numpy
+
+        rest = {name: array for name, array in arrays.items() if name != self.cut}
+        start = to_numpy(self._embed({self.cut: baseline}))
+        end = to_numpy(self._embed({self.cut: arrays[self.cut]}))
+        nodes, weights = np.polynomial.legendre.leggauss(steps)
+        shares = ((nodes + 1) / 2).astype("float32").reshape(-1, *([1] * (end.ndim - 1)))
+        path = start + shares * (end - start)
+        many = {name: np.repeat(array, steps, axis=0) for name, array in rest.items()}
+        values, totals = [], []
+        for place in places:
+            at = np.asarray(place, "int32")
+            slope = to_numpy(self._slope(path, many, at))
+            mean = np.tensordot(weights / 2, slope.astype("float64"), axes=1)
+            values.append(((end - start)[0] * mean).sum(axis=-1))
+            totals.append(
+                float(to_numpy(self._score(end, rest, at))[0])
+                - float(to_numpy(self._score(start, rest, at))[0])
+            )
+        return np.asarray(values), np.asarray(totals)
+
+    def score(self, arrays: Mapping[str, np.ndarray], place: int) -> np.ndarray:
+        """The score of each row."""
+        from sixarts.compiled import to_numpy
+
+        rest = {name: array for name, array in arrays.items() if name != self.cut}
+        point = to_numpy(self._embed({self.cut: arrays[self.cut]}))
+        return np.asarray(to_numpy(self._score(point, rest, np.asarray(place, "int32"))))

@@ -1,0 +1,424 @@
+"""Token sequences from an encoder–decoder: greedy search, beam search and sampling over a cached step.
+
+The loop runs inside one compiled function (``keras.ops.while_loop``), and stops as soon as every row is
+done. Sequences and caches grow in stages, so that short answers never pay for the longest one allowed;
+each stage compiles once and is then reused. Semantics, lengths and scores follow the beam search
+published with ``transformers`` (``GenerationMixin``, read at 5.23), so that the same weights give the same tokens.
+
+Shapes: ``b`` rows, ``k`` hypotheses a row, ``v`` vocabulary, ``n`` positions of the stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Protocol
+
+import keras
+import numpy as np
+from keras import ops
+
+from sixarts.compiled import Compiled, to_numpy
+from sixarts.device import Device
+from sixarts.errors import OptionError
+
+#: Lengths at which sequences and caches grow; the last stage is ``max_length`` itself.
+STAGES = (32, 128)
+
+_NEVER = -1e9
+
+
+class Generative(Protocol):
+    """What a model gives for :class:`Generator` to drive it."""
+
+    device: Device
+    variables: list[Any]
+
+    def encode(self, inputs: Mapping[str, Any]) -> Any:
+        """Arrays of the batch to whatever ``step`` needs of them, a tree whose leaves begin with ``b``."""
+
+    def empty_cache(self, rows: int, length: int) -> Any:
+        """A tree of zeros, each leaf ``[rows, h, length, e]``."""
+
+    def step(self, tokens: Any, index: Any, cache: Any, memory: Any) -> tuple[Any, Any]:
+        """Tokens ``[b, k]`` at position ``index`` to float32 logits ``[b, k, v]`` and the new cache."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How sequences are searched.
+
+    Attributes:
+        start: the token that every sequence begins with; it counts as one of ``max_length``.
+        eos: tokens that end a sequence.
+        pad: what follows the end.
+        max_length: most tokens of a sequence, start and end included.
+        beams: hypotheses kept; 1 is greedy search (or sampling).
+        length_penalty: a finished hypothesis scores its log-probability over ``length ** length_penalty``.
+        early_stopping: ``True`` stops a row at ``beams`` finished hypotheses, ``False`` when the best open
+            one cannot do better at its present length, ``"never"`` when it cannot at any length.
+        sample: draw instead of taking the best; needs ``beams == 1``.
+        temperature, top_k, top_p: of sampling; ``top_k=0`` keeps all.
+        suppress: tokens and token sequences that are never produced.
+        forced_eos: the token that a sequence of full length ends with.
+        renormalize: whether scores are made probabilities again after ``suppress``.
+    """
+
+    start: int
+    eos: tuple[int, ...]
+    pad: int
+    max_length: int
+    beams: int = 1
+    length_penalty: float = 1.0
+    early_stopping: bool | Literal["never"] = False
+    sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    suppress: tuple[tuple[int, ...], ...] = ()
+    forced_eos: int | None = None
+    renormalize: bool = False
+
+    def __post_init__(self) -> None:
+        checks = {
+            "max_length": (self.max_length >= 2, "at least 2"),
+            "beams": (self.beams >= 1, "at least 1"),
+            "temperature": (self.temperature > 0, "above 0"),
+            "top_k": (self.top_k >= 0, "0 or more"),
+            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
+            "early_stopping": (self.early_stopping in (True, False, "never"), "True, False or 'never'"),
+            "sample": (not (self.sample and self.beams > 1), "beams=1 beside it"),
+        }
+        for name, (good, expected) in checks.items():
+            if not good:
+                raise OptionError(f"{name}={getattr(self, name)!r}; expected {expected}")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Search:
+        """Reads the published ``generation_config.json`` (or ``config.json``) keys."""
+        eos = config.get("eos_token_id", ())
+        chosen = {
+            ours: config[theirs] for theirs, ours in _PUBLISHED.items() if config.get(theirs) is not None
+        }
+        suppress = tuple(tuple(sequence) for sequence in config.get("bad_words_ids") or ())
+        eos_ids = tuple(eos) if isinstance(eos, (list, tuple)) else (eos,)
+        chosen["early_stopping"] = chosen.get("early_stopping", False)
+        return cls(**chosen, eos=eos_ids, suppress=suppress)
+
+    def with_options(self, **options: Any) -> Search:
+        """A copy with every option that is not ``None`` replaced."""
+        known = {field.name for field in fields(self)}
+        return replace(self, **{k: v for k, v in options.items() if v is not None and k in known})
+
+
+_PUBLISHED = {
+    "decoder_start_token_id": "start",
+    "pad_token_id": "pad",
+    "max_length": "max_length",
+    "num_beams": "beams",
+    "length_penalty": "length_penalty",
+    "early_stopping": "early_stopping",
+    "do_sample": "sample",
+    "temperature": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "forced_eos_token_id": "forced_eos",
+    "renormalize_logits": "renormalize",
+}
+
+
+class Generator:
+    """Drives a :class:`Generative` model; keeps its compiled functions.
+
+    Example::
+
+        generator = Generator(model)
+        generator({"input_ids": ids, "attention_mask": mask}, search)["tokens"]
+    """
+
+    def __init__(self, model: Generative) -> None:
+        self.model = model
+        self._compiled: dict[Any, Compiled] = {}
+
+    def __call__(
+        self, inputs: Mapping[str, np.ndarray], search: Search, seed: int = 0
+    ) -> dict[str, np.ndarray]:
+        """Sequences for a batch.
+
+        Args:
+            inputs: what the model's ``encode`` takes, each ``[b, …]``.
+            search: how to search.
+            seed: of sampling; noise is drawn in NumPy, so that one seed means one answer on every backend.
+
+        Returns:
+            ``tokens`` ``[b, k, n]``, best first, padded; ``scores`` ``[b, k]``, log-probabilities over
+            ``length ** length_penalty``.
+        """
+        rows = next(iter(inputs.values())).shape[0]
+        noise = np.random.default_rng(seed).random((rows, search.max_length), dtype=np.float32)
+        stages = [length for length in STAGES if length < search.max_length] + [search.max_length]
+        static = (
+            search.beams,
+            search.sample,
+            search.early_stopping,
+            search.eos,
+            search.start,
+            search.pad,
+            search.forced_eos,
+            search.renormalize,
+            tuple(words for words in search.suppress if len(words) > 1),
+        )
+        begin = self._function(("begin", stages[0], static), lambda: _begin(self.model, search, stages[0]))
+        run = self._function(("run", static), lambda: _run(self.model, search))
+        state, memory = begin(dict(inputs))
+        dynamic = {
+            "max_length": np.int32(search.max_length),
+            "length_penalty": np.float32(search.length_penalty),
+            "temperature": np.float32(search.temperature),
+            "top_k": np.int32(search.top_k or 2**30),
+            "top_p": np.float32(search.top_p),
+            "suppress": np.asarray([words[0] for words in search.suppress if len(words) == 1], "int32"),
+        }
+        for length in stages:
+            state = _grown(state, length)
+            state = run(state, memory, {**dynamic, "noise": noise[:, :length]})
+            if not bool(to_numpy(state["open"])):
+                break
+        return _best(state, search)
+
+    def _function(self, key: Any, make: Callable[[], Callable[..., Any]]) -> Compiled:
+        if key not in self._compiled:
+            self._compiled[key] = Compiled(make(), self.model.variables, self.model.device)
+        return self._compiled[key]
+
+
+def _begin(model: Generative, search: Search, length: int) -> Callable[..., Any]:
+    beams = search.beams
+
+    def begin(inputs: Mapping[str, Any]) -> Any:
+        rows = next(iter(inputs.values())).shape[0]
+        tokens = np.full((rows, beams, length), search.pad, "int32")
+        tokens[:, :, 0] = search.start
+        first = np.zeros((rows, beams), "float32")
+        first[:, 1:] = _NEVER
+        state = {
+            "tokens": ops.convert_to_tensor(tokens),
+            "scores": ops.convert_to_tensor(first),
+            "index": ops.convert_to_tensor(np.int32(0)),
+            "open": ops.convert_to_tensor(np.bool_(True)),
+            "cache": model.empty_cache(rows * beams, length),
+        }
+        if beams == 1:
+            state["finished"] = ops.zeros((rows, 1), "bool")
+        else:
+            state |= {
+                "finished": ops.zeros((rows, beams), "bool"),
+                "done_tokens": ops.convert_to_tensor(tokens),
+                "done_scores": ops.full((rows, beams), _NEVER, "float32"),
+                "improvable": ops.ones((rows, 1), "bool"),
+            }
+        return state, model.encode(inputs)
+
+    return begin
+
+
+def _run(model: Generative, search: Search) -> Callable[..., Any]:
+    advance = _advance_one if search.beams == 1 else _advance_beams
+
+    def run(state: dict[str, Any], memory: Any, dynamic: Mapping[str, Any]) -> Any:
+        length = state["tokens"].shape[-1]
+
+        def going(state: dict[str, Any]) -> Any:
+            return ops.logical_and(state["open"], state["index"] + 1 < length)
+
+        def body(state: dict[str, Any]) -> Any:
+            tokens = ops.take(state["tokens"], state["index"], axis=2)
+            logits, cache = model.step(tokens, state["index"], state["cache"], memory)
+            return (advance({**state, "cache": cache}, logits, search, dynamic),)
+
+        return ops.while_loop(going, body, (state,))[0]
+
+    return run
+
+
+def _processed(scores: Any, state: Mapping[str, Any], search: Search, dynamic: Mapping[str, Any]) -> Any:
+    """Scores ``[b, k, v]`` with suppressed tokens at minus infinity and the forced end put in."""
+    size = scores.shape[-1]
+    minus_infinity = ops.cast(-np.inf, "float32")
+    vocabulary = ops.arange(size, dtype="int32")
+    if dynamic["suppress"].shape[0]:
+        banned = ops.any(vocabulary[None] == dynamic["suppress"][:, None], axis=0)
+        scores = ops.where(banned[None, None], minus_infinity, scores)
+    for words in search.suppress:
+        if len(words) > 1:
+            scores = ops.where(
+                ops.logical_and(_ends_with(state, words[:-1])[:, :, None], vocabulary == words[-1]),
+                minus_infinity,
+                scores,
+            )
+    if search.forced_eos is not None:
+        last = state["index"] + 2 >= dynamic["max_length"]
+        only = ops.where(vocabulary == search.forced_eos, ops.cast(0.0, "float32"), minus_infinity)
+        scores = ops.where(last, only[None, None], scores)
+    return scores
+
+
+def _ends_with(state: Mapping[str, Any], words: tuple[int, ...]) -> Any:
+    """Whether each hypothesis ends with ``words``, ``[b, k]``."""
+    ends = ops.cast(state["index"] + 1 >= len(words), "bool")
+    for back, word in enumerate(reversed(words)):
+        at = ops.maximum(state["index"] - back, 0)
+        ends = ops.logical_and(ends, ops.take(state["tokens"], at, axis=2) == word)
+    return ends
+
+
+def _is_any(tokens: Any, values: tuple[int, ...]) -> Any:
+    found = tokens == values[0]
+    for value in values[1:]:
+        found = ops.logical_or(found, tokens == value)
+    return found
+
+
+def _advance_one(
+    state: dict[str, Any], logits: Any, search: Search, dynamic: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One token of greedy search or sampling."""
+    logits = _processed(logits, state, search, dynamic)
+    if search.sample:
+        token = _drawn(logits / dynamic["temperature"], state["index"], dynamic)
+    else:
+        token = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    gained = ops.take_along_axis(ops.log_softmax(logits, axis=-1), token[:, :, None], axis=-1)[:, :, 0]
+    token = ops.where(state["finished"], search.pad, token)
+    index = state["index"] + 1
+    finished = ops.logical_or(state["finished"], _is_any(token, search.eos))
+    return {
+        **state,
+        "tokens": ops.slice_update(state["tokens"], (0, 0, index), token[:, :, None]),
+        "scores": state["scores"] + ops.where(state["finished"], 0.0, gained),
+        "index": index,
+        "finished": finished,
+        "open": ops.logical_and(ops.logical_not(ops.all(finished)), index + 1 < dynamic["max_length"]),
+    }
+
+
+def _drawn(logits: Any, index: Any, dynamic: Mapping[str, Any]) -> Any:
+    """A token ``[b, 1]`` by inverse transform: the first whose cumulative probability passes the noise.
+
+    Top-k, then top-p (nucleus, Holtzman et al. 2020), as ranks in descending order.
+    """
+    values, order = ops.top_k(logits, logits.shape[-1])
+    ranks = ops.arange(logits.shape[-1], dtype="int32")
+    values = ops.where(ranks < dynamic["top_k"], values, ops.cast(-np.inf, "float32"))
+    probabilities = ops.softmax(values, axis=-1)
+    before = ops.cumsum(probabilities, axis=-1) - probabilities
+    kept = ops.where(before < dynamic["top_p"], probabilities, 0.0)
+    cumulative = ops.cumsum(kept, axis=-1)
+    noise = ops.take(dynamic["noise"], index, axis=1)[:, None, None] * cumulative[:, :, -1:]
+    rank = ops.sum(ops.cast(cumulative <= noise, "int32"), axis=-1)
+    most = ops.sum(ops.cast(kept > 0, "int32"), axis=-1) - 1
+    chosen = ops.minimum(rank, most)[:, :, None]
+    return ops.cast(ops.take_along_axis(order, chosen, axis=-1)[:, :, 0], "int32")
+
+
+def _advance_beams(
+    state: dict[str, Any], logits: Any, search: Search, dynamic: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One token of beam search.
+
+    Keeps ``beams`` open and ``beams`` finished hypotheses a row. Twice as many candidates are looked at
+    (more with several end tokens), so that enough stay open when the best ones end.
+    """
+    rows, beams, size = logits.shape
+    scores = _processed(ops.log_softmax(logits, axis=-1), state, search, dynamic)
+    if search.renormalize:
+        scores = ops.log_softmax(scores, axis=-1)
+    flat = ops.reshape(scores + state["scores"][:, :, None], (rows, beams * size))
+    wide = max(2, 1 + len(search.eos)) * beams
+    candidate_scores, places = ops.top_k(flat, wide)
+    places = ops.cast(places, "int32")
+    parents, tokens = places // size, places % size
+    index = state["index"] + 1
+    candidates = ops.slice_update(
+        ops.take_along_axis(state["tokens"], parents[:, :, None], axis=1), (0, 0, index), tokens[:, :, None]
+    )
+    full = index + 1 >= dynamic["max_length"]
+    ends = ops.logical_or(_is_any(tokens, search.eos), full)
+
+    # The best that stay open go on.
+    open_scores = candidate_scores + ops.cast(ends, "float32") * _NEVER
+    next_scores, chosen = ops.top_k(open_scores, beams)
+    chosen = ops.cast(chosen, "int32")
+    origin = ops.take_along_axis(parents, chosen, axis=1) + ops.arange(rows, dtype="int32")[:, None] * beams
+    origin = ops.reshape(origin, (rows * beams,))
+
+    # Of those that end, only the first ``beams`` candidates may replace a finished hypothesis.
+    among_first = ops.arange(wide) < beams
+    ended = ops.logical_and(ends, among_first[None])
+    length = ops.cast(index, "float32")
+    final = candidate_scores / length ** dynamic["length_penalty"]
+    barred = ops.logical_or(ops.logical_not(ended), ops.logical_not(state["improvable"]))
+    if search.early_stopping is True:
+        barred = ops.logical_or(barred, ops.all(state["finished"], axis=1, keepdims=True))
+    final = final + ops.cast(barred, "float32") * _NEVER
+    done_scores, kept = ops.top_k(ops.concatenate([state["done_scores"], final], axis=1), beams)
+    kept = ops.cast(kept, "int32")
+    done_tokens = ops.take_along_axis(
+        ops.concatenate([state["done_tokens"], candidates], axis=1), kept[:, :, None], axis=1
+    )
+    finished = ops.take_along_axis(ops.concatenate([state["finished"], ended], axis=1), kept, axis=1)
+
+    # Can the best open hypothesis still beat the worst finished one?
+    reach = length
+    if search.early_stopping == "never":
+        positive = dynamic["length_penalty"] > 0
+        reach = ops.where(positive, ops.cast(dynamic["max_length"] - 1, "float32"), length)
+    best_open = next_scores[:, :1] / reach ** dynamic["length_penalty"]
+    worst_done = ops.where(finished, ops.min(done_scores, axis=1, keepdims=True), _NEVER)
+    improvable = ops.logical_and(state["improvable"], ops.any(best_open > worst_done, axis=-1, keepdims=True))
+    still = ops.logical_and(ops.any(improvable), ops.logical_not(ops.all(ends)))
+    if search.early_stopping is True:
+        still = ops.logical_and(still, ops.logical_not(ops.all(finished)))
+    return {
+        "tokens": ops.take_along_axis(candidates, chosen[:, :, None], axis=1),
+        "scores": next_scores,
+        "index": index,
+        "open": still,
+        "cache": keras.tree.map_structure(lambda leaf: ops.take(leaf, origin, axis=0), state["cache"]),
+        "finished": finished,
+        "done_tokens": done_tokens,
+        "done_scores": done_scores,
+        "improvable": improvable,
+    }
+
+
+def _grown(state: dict[str, Any], length: int) -> dict[str, Any]:
+    """The state with room for ``length`` positions."""
+    more = length - state["tokens"].shape[-1]
+    if more <= 0:
+        return state
+    wider = {
+        name: ops.pad(state[name], ((0, 0), (0, 0), (0, more)))
+        for name in ("tokens", "done_tokens")
+        if name in state
+    }
+    cache = keras.tree.map_structure(
+        lambda leaf: ops.pad(leaf, ((0, 0), (0, 0), (0, more), (0, 0))), state["cache"]
+    )
+    return {**state, **wider, "cache": cache}
+
+
+def _best(state: Mapping[str, Any], search: Search) -> dict[str, np.ndarray]:
+    """Tokens padded after their end, and scores."""
+    index = int(to_numpy(state["index"]))
+    beam = search.beams > 1
+    tokens = to_numpy(state["done_tokens" if beam else "tokens"])[:, :, : index + 1]
+    scores = to_numpy(state["done_scores" if beam else "scores"])
+    after_start = tokens[:, :, 1:]
+    ended = np.cumsum(np.isin(after_start, search.eos), axis=-1)
+    past = np.concatenate([np.zeros_like(ended[:, :, :1]), ended[:, :, :-1]], axis=-1) > 0
+    after_start = np.where(past, search.pad, after_start)
+    if not beam:
+        lengths = np.maximum((~past).sum(axis=-1), 1)
+        scores = scores / lengths**search.length_penalty
+    return {"tokens": np.concatenate([tokens[:, :, :1], after_start], axis=-1), "scores": scores}

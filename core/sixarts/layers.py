@@ -1,0 +1,330 @@
+"""Transformer layers that families of several plugins share.
+
+Every layer takes an ``initializer``, so that a network about to be filled from a checkpoint can skip
+random draws, and is called in two ways: as part of a functional network (``call``), and one position at a
+time over an explicit cache (``step``). Both run the same arithmetic.
+
+Shapes: ``b`` rows, ``t`` query positions, ``s`` key positions, ``h`` heads, ``d`` width, ``e = d / h``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+#: Names that published configurations use, where they differ from Keras's own.
+ACTIVATIONS = {
+    "gelu_new": lambda x: keras.activations.gelu(x, approximate=True),
+    "gelu_pytorch_tanh": lambda x: keras.activations.gelu(x, approximate=True),
+    "gelu_fast": lambda x: keras.activations.gelu(x, approximate=True),
+}
+
+
+def activation(name: str) -> Any:
+    """The activation function of a published configuration, e.g. ``"swish"`` or ``"gelu_new"``."""
+    return ACTIVATIONS.get(name) or keras.activations.get(name)
+
+
+def mask_bias(mask: Any, dtype: Any) -> Any:
+    """Additive attention bias of a key mask: 0 where ``mask`` is true, a large negative number elsewhere.
+
+    Args:
+        mask: ``[b, s]``, nonzero for keys that may be seen.
+
+    Returns:
+        ``[b, 1, 1, s]``.
+    """
+    seen = ops.cast(mask, "bool")[:, None, None, :]
+    return ops.where(seen, ops.cast(0.0, dtype), ops.cast(-1e9 if dtype != "float16" else -6e4, dtype))
+
+
+class Attention(keras.layers.Layer):
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2).
+
+    Args:
+        heads: number of heads; divides ``width``.
+        width: size of queries, keys, values and output together.
+        dropout: rate on the attention weights.
+        bias: whether the four projections have one.
+        initializer: of the projections.
+    """
+
+    def __init__(
+        self,
+        heads: int,
+        width: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        initializer: str = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.heads, self.width, self.size = heads, width, width // heads
+
+        def dense(name: str) -> keras.layers.Dense:
+            return keras.layers.Dense(
+                width, use_bias=bias, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
+            )
+
+        self.query, self.key, self.value, self.out = map(dense, ("query", "key", "value", "out"))
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, *shapes: Any, **named: Any) -> None:
+        for layer in (self.query, self.key, self.value, self.out):
+            layer.build((None, None, self.width))
+        self.built = True
+
+    def split(self, x: Any) -> Any:
+        """``[b, t, d]`` to ``[b, h, t, e]``."""
+        return ops.transpose(
+            ops.reshape(x, (ops.shape(x)[0], ops.shape(x)[1], self.heads, self.size)), (0, 2, 1, 3)
+        )
+
+    def project(self, memory: Any) -> tuple[Any, Any]:
+        """Keys and values of ``memory`` ``[b, s, d]``, each ``[b, h, s, e]``."""
+        return self.split(self.key(memory)), self.split(self.value(memory))
+
+    def attend(
+        self, x: Any, keys: Any, values: Any, bias: Any = None, training: bool = False
+    ) -> tuple[Any, Any]:
+        """Queries from ``x`` ``[b, t, d]`` over given keys and values.
+
+        Returns:
+            The output ``[b, t, d]`` and the weights ``[b, h, t, s]``.
+        """
+        queries = self.split(self.query(x)) * ops.cast(self.size**-0.5, x.dtype)
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))
+        if bias is not None:
+            scores = scores + bias
+        weights = ops.softmax(scores, axis=-1)
+        mixed = ops.matmul(self.dropout(weights, training=training), values)
+        mixed = ops.reshape(
+            ops.transpose(mixed, (0, 2, 1, 3)), (ops.shape(x)[0], ops.shape(x)[1], self.width)
+        )
+        return self.out(mixed), weights
+
+    def call(self, x: Any, memory: Any, bias: Any = None, training: bool = False) -> tuple[Any, Any]:
+        keys, values = self.project(memory)
+        return self.attend(x, keys, values, bias, training=training)
+
+
+class FeedForward(keras.layers.Layer):
+    """Position-wise two-layer network (Vaswani et al. 2017, section 3.3)."""
+
+    def __init__(
+        self,
+        width: int,
+        inner: int,
+        activation_name: str,
+        dropout: float = 0.0,
+        initializer: str = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.width, self.inner_width = width, inner
+        self.activation = activation(activation_name)
+
+        def dense(size: int, name: str) -> keras.layers.Dense:
+            return keras.layers.Dense(
+                size, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
+            )
+
+        self.inner, self.outer = dense(inner, "inner"), dense(width, "outer")
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, *shapes: Any) -> None:
+        self.inner.build((None, None, self.width))
+        self.outer.build((None, None, self.inner_width))
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return self.outer(self.dropout(self.activation(self.inner(x)), training=training))
+
+
+class _Block(keras.layers.Layer):  # type: ignore[misc]
+    """What encoder and decoder blocks share: sizes, norms, residual dropout."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        inner: int,
+        activation_name: str = "relu",
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        activation_dropout: float = 0.0,
+        initializer: str = "glorot_uniform",
+        epsilon: float = 1e-5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.width = width
+        self._attention = dict(heads=heads, width=width, dropout=attention_dropout, initializer=initializer)
+        self._epsilon = epsilon
+        self.attention = self._make_attention("attention")
+        self.attention_norm = self._norm("attention_norm")
+        self.feed_forward = FeedForward(
+            width,
+            inner,
+            activation_name,
+            activation_dropout,
+            initializer,
+            dtype=self.dtype_policy,
+            name="feed_forward",
+        )
+        self.norm = self._norm("norm")
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def _norm(self, name: str) -> keras.layers.LayerNormalization:
+        return keras.layers.LayerNormalization(epsilon=self._epsilon, dtype=self.dtype_policy, name=name)
+
+    def _make_attention(self, name: str) -> Attention:
+        return Attention(**self._attention, dtype=self.dtype_policy, name=name)
+
+    def build(self, *shapes: Any, **named: Any) -> None:
+        for layer in self._flatten_layers(include_self=False, recursive=False):
+            if not layer.built:
+                layer.build((None, None, self.width))
+        self.built = True
+
+    def _close(self, x: Any, training: bool) -> Any:
+        """The feed-forward half: residual, then norm (post-norm, as published in 2017)."""
+        return self.norm(x + self.dropout(self.feed_forward(x, training=training), training=training))
+
+
+class EncoderBlock(_Block):
+    """Self-attention, then feed-forward, each with a residual and a norm after it."""
+
+    def compute_output_spec(self, x: Any, mask: Any, training: bool = False) -> Any:
+        return keras.KerasTensor(x.shape, self.compute_dtype)
+
+    def call(self, x: Any, mask: Any, training: bool = False) -> Any:
+        mixed, _ = self.attention(x, x, mask_bias(mask, self.compute_dtype), training=training)
+        return self._close(self.attention_norm(x + self.dropout(mixed, training=training)), training)
+
+
+class DecoderBlock(_Block):
+    """Causal self-attention, attention over the encoder's memory, then feed-forward."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cross_attention = self._make_attention("cross_attention")
+        self.cross_attention_norm = self._norm("cross_attention_norm")
+
+    def compute_output_spec(self, x: Any, memory: Any, mask: Any, training: bool = False) -> Any:
+        weights = (x.shape[0], self.cross_attention.heads, x.shape[1], memory.shape[1])
+        return keras.KerasTensor(x.shape, self.compute_dtype), keras.KerasTensor(weights, self.compute_dtype)
+
+    def call(self, x: Any, memory: Any, mask: Any, training: bool = False) -> tuple[Any, Any]:
+        """The teacher-forced pass.
+
+        Returns:
+            The output ``[b, t, d]`` and the cross-attention weights ``[b, h, t, s]``.
+        """
+        length = ops.shape(x)[1]
+        places = ops.arange(length)
+        causal = ops.where(
+            places[:, None] >= places[None, :],
+            ops.cast(0.0, self.compute_dtype),
+            ops.cast(-1e9 if self.compute_dtype != "float16" else -6e4, self.compute_dtype),
+        )
+        mixed, _ = self.attention(x, x, causal[None, None], training=training)
+        x = self.attention_norm(x + self.dropout(mixed, training=training))
+        mixed, weights = self.cross_attention(
+            x, memory, mask_bias(mask, self.compute_dtype), training=training
+        )
+        x = self.cross_attention_norm(x + self.dropout(mixed, training=training))
+        return self._close(x, training), weights
+
+    def step(
+        self, x: Any, cache: tuple[Any, Any], index: Any, memory: tuple[Any, Any], memory_bias: Any
+    ) -> tuple[Any, tuple[Any, Any]]:
+        """One position of every hypothesis.
+
+        Hypotheses of one row share its memory: for the cross-attention they stand where query positions
+        do, so that the memory is neither copied nor reordered.
+
+        Args:
+            x: ``[b, k, d]``, the position at ``index`` of ``k`` hypotheses a row.
+            cache: keys and values so far, each ``[b * k, h, length, e]``.
+            index: position, a scalar.
+            memory: cross keys and values, each ``[b, h, s, e]``.
+            memory_bias: ``[b, 1, 1, s]``.
+        """
+        rows, beams = ops.shape(x)[0], ops.shape(x)[1]
+        alone = ops.reshape(x, (rows * beams, 1, self.width))
+        new = self.attention.project(alone)
+        keys, values = (
+            ops.slice_update(old, (0, 0, index, 0), ops.cast(part, old.dtype))
+            for old, part in zip(cache, new, strict=True)
+        )
+        past = ops.arange(keys.shape[2]) <= index
+        bias = mask_bias(past[None], self.compute_dtype)
+        mixed, _ = self.attention.attend(alone, keys, values, bias)
+        x = self.attention_norm(x + ops.reshape(mixed, (rows, beams, self.width)))
+        mixed, _ = self.cross_attention.attend(x, *memory, memory_bias)
+        x = self.cross_attention_norm(x + mixed)
+        return self._close(x, False), (keys, values)
+
+
+class SinusoidalPositions(keras.layers.Layer):
+    """Scales embeddings and adds fixed positions: sines in the first half of the width, cosines in the second.
+
+    The table is a weight that does not train, since checkpoints may carry their own copy of it.
+    Source: Vaswani et al. 2017, section 3.5, in the order that Marian uses.
+
+    Args:
+        length: number of positions in the table.
+        scale: what embeddings are multiplied by first.
+        dropout: rate on the sum.
+    """
+
+    def __init__(self, length: int, scale: float = 1.0, dropout: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.length, self.scale = length, scale
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, shape: Any) -> None:
+        table = sinusoids(self.length, shape[-1])
+        self.table = self.add_weight(
+            name="table", shape=table.shape, trainable=False, initializer=lambda shape, dtype: table
+        )
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+    def call(self, x: Any, index: Any = None, training: bool = False) -> Any:
+        """Positions from 0 on along axis 1, or position ``index`` for all of ``x``."""
+        if index is None:
+            places = self.table[: ops.shape(x)[1]]
+        else:
+            places = ops.take(self.table, index, axis=0)
+        out = x * ops.cast(self.scale, x.dtype) + ops.cast(places, x.dtype)
+        return self.dropout(out, training=training)
+
+
+def sinusoids(length: int, width: int) -> np.ndarray:
+    """The table of :class:`SinusoidalPositions`, ``[length, width]`` in float32.
+
+    >>> sinusoids(2, 4).round(3).tolist()
+    [[0.0, 0.0, 1.0, 1.0], [0.8410000205039978, 0.009999999776482582, 0.5400000214576721, 1.0]]
+    """
+    angles = np.arange(length)[:, None] / 10000 ** (2 * (np.arange(width) // 2) / width)
+    return np.concatenate([np.sin(angles[:, 0::2]), np.cos(angles[:, 1::2])], axis=1).astype("float32")
+
+
+class OutputBias(keras.layers.Layer):
+    """Adds a trainable bias to logits, ``[..., size]``, and returns them in float32."""
+
+    def __init__(self, size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+
+    def build(self, shape: Any) -> None:
+        self.bias = self.add_weight(name="bias", shape=(1, self.size), initializer="zeros")
+
+    def call(self, logits: Any) -> Any:
+        return ops.cast(logits, "float32") + ops.cast(self.bias[0], "float32")

@@ -1,0 +1,234 @@
+"""``load()`` and ``new()``: a task's name and a reference to a task that answers.
+
+The way: task → catalog → hub → family → device → task. A family is found by the manifest, else by the
+layout of ``config.json``; families are matched to tasks by signature, so a plugin may serve another's task.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sixarts.device import Device
+from sixarts.errors import CheckpointError, OptionError, UnknownFamily, UnknownModel
+from sixarts.model import Model, read_json
+from sixarts.plugins import Registry, registry, require, resolve
+from sixarts.spec import FamilySpec, ModelEntry, TaskSpec
+from sixarts.task import Task
+from sixarts_hub import Hub, Listing, Manifest, NotFound, Pulled
+
+#: Files of a model folder that core itself reads.
+COMMON = ("config.json", "README.md", "sixarts.json")
+
+
+def load(
+    task: str,
+    model: str | Path | None = None,
+    *,
+    device: str | Device = "auto",
+    precision: str | None = None,
+    hub: Hub | None = None,
+    update: bool = False,
+    **options: Any,
+) -> Task:
+    """A task that is ready to answer.
+
+    Args:
+        task: name or alias, e.g. ``"translation"``; ``sixarts.tasks()`` lists them.
+        model: a reference: ``"starter/NAME"``, ``"OWNER/NAME"``, ``"OWNER/NAME@REVISION"``, ``"hf://…"`` or a
+            folder's path. The task's own default, a starter inside the package, when left out.
+        device: ``"auto"``, ``"cpu"``, ``"gpu"``, ``"gpu:1"``, ``"gpu:*"``, ``"tpu"``.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        hub: where folders come from, if not the default hub.
+        update: resolve the reference's branch anew.
+        **options: defaults of the task's calls; they also choose among catalog entries.
+
+    Raises:
+        UnknownTask, UnknownModel, OptionError, DeviceError: with the nearest names.
+        CheckpointError: weights that do not fit, each named.
+        HubError: what could not be fetched or does not match its digest.
+    """
+    names = registry()
+    spec = names.task(task)
+    require(spec)
+    kind = resolve(spec.task)
+    placed = Device.of(device, precision)
+    reference, defaults = _referred(names, spec, kind, model, options)
+    kind.Options().changed(**defaults)
+    client = hub or default_hub()
+    try:
+        pulled = client.pull(reference, partial(_files, names, spec), update=update)
+    except NotFound as error:
+        if str(reference).startswith("starter/"):
+            raise UnknownModel("model", str(reference), _known(names, spec)) from error
+        raise
+    family = _family(names, spec, pulled)
+    require(family)
+    network = resolve(family.model).from_folder(pulled.path, placed)
+    card = pulled.path / "README.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    loaded: Task = kind(spec, network, defaults, _exact(pulled), text)
+    return loaded
+
+
+def new(
+    task: str,
+    *,
+    family: str | None = None,
+    device: str | Device = "auto",
+    precision: str | None = None,
+    **config: Any,
+) -> Task:
+    """An untrained task, ready for ``fit``; sizes that depend on data are set by its first ``fit``.
+
+    Args:
+        task: name or alias.
+        family: a family that serves the task; the only one when left out.
+        device, precision: as for :func:`load`.
+        **config: values of the family's ``config.json``, e.g. ``d_model=256``.
+    """
+    names = registry()
+    spec = names.task(task)
+    require(spec)
+    served = {entry.name: entry for entry in _families(names, spec)}
+    if family is None and len(served) == 1:
+        family = next(iter(served))
+    if family is None or family not in served:
+        raise UnknownFamily(f"family of {spec.name}", str(family), served)
+    require(served[family])
+    kind: type[Model] = resolve(served[family].model)
+    network = kind(kind.configure(**config), None, Device.of(device, precision))
+    made: Task = resolve(spec.task)(spec, network, reference=f"new {family}")
+    return made
+
+
+def default_hub(**arguments: Any) -> Hub:
+    """A hub that knows every installed starter; arguments as for :class:`sixarts_hub.Hub`."""
+    names = registry()
+    return Hub(
+        starters={name: _starter(names, name) for name in names.starters()},
+        **arguments,
+    )
+
+
+def _starter(names: Registry, name: str) -> Callable[[], Path]:
+    def folder() -> Path:
+        found = names.starter_folder(f"starter/{name}")
+        if found is None:
+            raise NotFound(f"starter/{name} is registered and not installed; install its plugin again")
+        return found
+
+    return folder
+
+
+def verify_golden(task: Task) -> str | None:
+    """Answers the model folder's golden input again; what differs, or ``None`` when nothing does."""
+    from sixarts.folder import golden_difference
+
+    pulled = default_hub().pull(task.reference)
+    if pulled.manifest is None or pulled.manifest.golden is None:
+        return None
+    return golden_difference(task, pulled.manifest.golden)
+
+
+def _referred(
+    names: Registry, spec: TaskSpec, kind: type[Task], model: str | Path | None, options: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The reference that is meant, and the options that are the call's own."""
+    own = {entry.name for entry in fields(kind.Options)}
+    entries = names.models(spec.name)
+    choosing = {name: value for name, value in options.items() if any(name in e.options for e in entries)}
+    defaults = {name: value for name, value in options.items() if name in own or name not in choosing}
+    if model is not None:
+        return str(model), defaults
+    only = {name: value for name, value in choosing.items() if name not in own}
+    fitting = [e for e in entries if all(e.options.get(name) == value for name, value in only.items())]
+    if not only:
+        return spec.default_model, defaults
+    if not fitting:
+        known = sorted({str(e.options[name]) for name in only for e in entries if name in e.options})
+        stated = ", ".join(f"{name}={value!r}" for name, value in only.items())
+        raise OptionError(f"no model in the catalog with {stated}; there are: {', '.join(known)}")
+    return _preferred(fitting).reference, defaults
+
+
+def _preferred(entries: Sequence[ModelEntry]) -> ModelEntry:
+    """A starter before others: it needs no network."""
+    return next((entry for entry in entries if entry.folder), entries[0])
+
+
+def _known(names: Registry, spec: TaskSpec) -> list[str]:
+    return [entry.reference for entry in names.models(spec.name)]
+
+
+def _families(names: Registry, spec: TaskSpec) -> list[FamilySpec]:
+    return [family for signature in spec.signatures for family in names.families(signature)]
+
+
+def _files(names: Registry, spec: TaskSpec, listing: Listing, read: Callable[[str], bytes]) -> list[str]:
+    """What of a repository is fetched: what the family declares, and the best weights file."""
+    paths = [file.path for file in listing.files]
+    if "sixarts.json" in paths:
+        return sorted({*json.loads(read("sixarts.json"))["files"], "sixarts.json"})
+    if "config.json" not in paths:
+        raise CheckpointError(
+            f"this repository has no config.json (it has {', '.join(paths[:8]) or 'no files'}); "
+            "expected a model in a published layout; choose another"
+        )
+    family = _matching(names, spec, json.loads(read("config.json")))
+    wanted = [path for path in paths if any(fnmatch.fnmatch(path, p) for p in (*COMMON, *family.files))]
+    weights = next((name for name in family.weights if name in paths), None)
+    if weights is None:
+        raise CheckpointError(
+            f"this repository has none of {', '.join(family.weights)} (it has {', '.join(paths[:8])}); "
+            "expected weights in one of these files; choose another model, or convert its weights"
+        )
+    shards = json.loads(read(weights))["weight_map"].values() if weights.endswith(".json") else ()
+    return sorted({*wanted, weights, *shards})
+
+
+def _family(names: Registry, spec: TaskSpec, pulled: Pulled) -> FamilySpec:
+    manifest: Manifest | None = pulled.manifest
+    served = _families(names, spec)
+    if manifest is None:
+        return _matching(names, spec, read_json(pulled.path / "config.json"))
+    found = [family for family in served if family.name == manifest.family]
+    if not found:
+        raise UnknownFamily(
+            f"family that serves {spec.name}",
+            manifest.family,
+            [family.name for family in served],
+            f"{pulled.reference} says in sixarts.json that it is of family {manifest.family!r}, task {manifest.task!r}",
+        )
+    return found[0]
+
+
+def _matching(names: Registry, spec: TaskSpec, config: Mapping[str, Any]) -> FamilySpec:
+    served = _families(names, spec)
+    found = next((family for family in served if family.matches(config)), None)
+    if found is not None:
+        return found
+    stated = config.get("architectures") or []
+    same_type = [family for family in served if config.get("model_type") in family.model_types]
+    if same_type:
+        raise CheckpointError(
+            f"config.json states architectures {stated}; expected one of "
+            f"{', '.join(same_type[0].architectures)}, which has the head for {spec.name}; "
+            "choose a checkpoint that was trained for this task"
+        )
+    readable = sorted({kind for family in served for kind in family.model_types})
+    raise UnknownFamily(
+        f"family for {spec.name} that reads model_type", str(config.get("model_type")), readable
+    )
+
+
+def _exact(pulled: Pulled) -> str:
+    """The reference with its commit, so that the same model can be loaded again."""
+    if pulled.commit is None:
+        return str(pulled.reference)
+    return f"{pulled.reference.name}@{pulled.commit}"

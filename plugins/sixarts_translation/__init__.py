@@ -1,0 +1,1 @@
+"""Sixarts' translation plugin: the task, its families, and a starter."""

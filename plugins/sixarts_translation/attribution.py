@@ -1,0 +1,130 @@
+"""Which source tokens made each target token: cross-attention, integrated gradients, occlusion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from sixarts.batching import LENGTHS, bucket
+from sixarts.compiled import Compiled, to_numpy
+from sixarts.errors import InputError, OptionError
+from sixarts.explanation import Attribution, Explanation
+from sixarts_translation.marian_processor import SPACE, padded
+
+if TYPE_CHECKING:
+    from sixarts_translation.task import TranslationTask
+
+
+def attribute(task: TranslationTask, x: str, method: str, target: Any, options: Any) -> Explanation:
+    """Explains the translation of one text that fits the model.
+
+    Args:
+        target: ``None`` for every token of the translation, or the position of one (from 0).
+
+    Returns:
+        Rows for target tokens, columns for source tokens, the end tokens included on the source side.
+    """
+    batch = task.prepare([_whole(task, x, options)], options)
+    tokens = task.model.generator(batch.arrays, task._search(options), options.seed)["tokens"][0, 0]
+    processor, search = task.model.processor, task.model.search
+    pieces = processor.target_pieces(tokens[1:])
+    places = list(range(len(pieces))) if target is None else [_place(target, pieces)]
+    length = bucket(len(pieces) + 1, LENGTHS)
+    arrays = {**batch.arrays, "decoder_input_ids": padded([tokens[: len(pieces) + 1]], search.pad, length)}
+    source = processor.source_pieces(batch.context[0])
+    values, totals, unit = _METHODS[method](task, arrays, tokens[1:], places)
+    return Explanation(
+        method=method,
+        target="all tokens" if target is None else f"token {places[0]}",
+        input_labels=tuple(_label(piece) for piece in source),
+        target_labels=tuple(_label(pieces[place]) for place in places),
+        values=np.asarray(values)[:, : len(source)],
+        signed=method != "attention",
+        totals=totals,
+        answer=processor.decode(tokens[1:]),
+        unit=unit,
+    )
+
+
+def _whole(task: TranslationTask, x: str, options: Any) -> str:
+    """The text as the one piece that the model sees."""
+    pieces = list(task.pieces(x, type(options)(**{**vars(options), "segment": "none"})))
+    if len(pieces) != 1:
+        raise InputError(
+            f"a text of {len(pieces)} pieces; expected one that the model takes whole: explain a sentence"
+        )
+    return pieces[0]
+
+
+def _place(target: Any, pieces: list[str]) -> int:
+    if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(pieces):
+        return target
+    if isinstance(target, str) and target in map(_label, pieces):
+        return list(map(_label, pieces)).index(target)
+    shown = ", ".join(f"{place}: {_label(piece)}" for place, piece in enumerate(pieces))
+    raise OptionError(f"target={target!r}; expected a token of the translation or its position: {shown}")
+
+
+def _label(piece: str) -> str:
+    return piece.replace(SPACE, " ").strip() or "␣"
+
+
+def _attention(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
+    """Cross-attention, mean over layers and heads, of the step that makes each token."""
+    model = task.model
+    if not hasattr(model, "_attention_compiled"):
+        network = model.attention_network
+        model._attention_compiled = Compiled(
+            lambda inputs: network(inputs, training=False), model.variables, model.device
+        )
+    weights = to_numpy(model._attention_compiled(arrays)["cross_attention"])[0]
+    return weights.mean(axis=(0, 1))[places], None, "share of attention"
+
+
+def _attribution(task: TranslationTask, tokens: Any, length: int) -> Attribution:
+    """Scores the log-probability of the token at each place, given those before it."""
+    wanted = np.zeros(length, "int32")
+    wanted[: len(tokens)] = tokens[:length]
+
+    def score(outputs: Any, place: Any) -> Any:
+        logits = ops.take(outputs["logits"], place, axis=1)
+        token = ops.take(ops.convert_to_tensor(wanted), place)
+        return ops.take(ops.log_softmax(logits, axis=-1), token, axis=-1)
+
+    return Attribution(task.model, score)
+
+
+def _baseline(task: TranslationTask, ids: np.ndarray) -> np.ndarray:
+    """Padding in the place of every token but the end: a source that says nothing."""
+    end = task.model.processor.eos
+    return np.where(ids == end, end, task.model.search.pad).astype("int32")
+
+
+def _integrated_gradients(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
+    found = _attribution(task, tokens, arrays["decoder_input_ids"].shape[1])
+    values, totals = found.integrated_gradients(arrays, _baseline(task, arrays["input_ids"]), places)
+    return values, totals, "nats"
+
+
+def _occlusion(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
+    """How much less probable each token is when one source token cannot be seen."""
+    count = int(arrays["attention_mask"].sum())
+    rows = bucket(count + 1, LENGTHS)
+    many = {name: np.repeat(array, rows, axis=0) for name, array in arrays.items()}
+    for column in range(count):
+        many["attention_mask"][column + 1, column] = 0
+    found = _attribution(task, tokens, arrays["decoder_input_ids"].shape[1])
+    values = np.zeros((len(places), arrays["input_ids"].shape[1]))
+    for row, place in enumerate(places):
+        scores = found.score(many, place)
+        values[row, :count] = scores[0] - scores[1 : count + 1]
+    return values, None, "nats lost without it"
+
+
+_METHODS = {
+    "attention": _attention,
+    "integrated_gradients": _integrated_gradients,
+    "occlusion": _occlusion,
+}

@@ -1,0 +1,193 @@
+"""Text to Marian's tokens and back: two SentencePiece models and one vocabulary (or two)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from sixarts.errors import CheckpointError
+from sixarts.model import Processor, read_json, read_optional_json, write_json
+
+SPACE = "▁"
+
+
+class MarianProcessor(Processor):
+    """The tokenizer of the ``marian`` layout.
+
+    Pieces come from SentencePiece; their numbers from ``vocab.json``. A piece that the vocabulary lacks is
+    ``<unk>``. A leading ``>>xx<<`` names the target language of a multilingual model and is one token.
+
+    Args:
+        source: serialized SentencePiece model of the source side.
+        target: of the target side.
+        vocabulary: piece to number.
+        target_vocabulary: of the target side, where the layout keeps two.
+        settings: the content of ``tokenizer_config.json``.
+    """
+
+    def __init__(
+        self,
+        source: bytes,
+        target: bytes,
+        vocabulary: Mapping[str, int],
+        target_vocabulary: Mapping[str, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._models = {"source.spm": source, "target.spm": target}
+        self.vocabulary = dict(vocabulary)
+        self.target_vocabulary = dict(target_vocabulary) if target_vocabulary else self.vocabulary
+        self.settings = dict(settings or {})
+        self._separate = target_vocabulary is not None
+        self._pieces = {number: piece for piece, number in self.target_vocabulary.items()}
+        self.source_spm = _loaded(source, "source.spm")
+        self.target_spm = _loaded(target, "target.spm")
+        for name, words in (("vocab.json", self.vocabulary), ("target_vocab.json", self.target_vocabulary)):
+            lost = [word for word in ("</s>", "<unk>") if word not in words]
+            if lost:
+                raise CheckpointError(f"{name} lacks {', '.join(lost)}; expected a Marian vocabulary")
+
+    @classmethod
+    def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:
+        settings = read_optional_json(folder / "tokenizer_config.json")
+        models = []
+        for name in ("source.spm", "target.spm"):
+            try:
+                models.append((folder / name).read_bytes())
+            except FileNotFoundError:
+                raise CheckpointError(
+                    f"no {name} in {folder}; expected source.spm, target.spm and vocab.json beside the "
+                    "weights; fetch the model again"
+                ) from None
+        second = folder / "target_vocab.json"
+        separate = settings.get("separate_vocabs") or (
+            second.is_file() and not config.get("share_encoder_decoder_embeddings", True)
+        )
+        processor = cls(
+            *models,
+            read_json(folder / "vocab.json"),
+            read_json(second) if separate else None,
+            settings,
+        )
+        processor._check_sizes(config)
+        return processor
+
+    def _check_sizes(self, config: Mapping[str, Any]) -> None:
+        size = config.get("vocab_size")
+        most = max(self.vocabulary.values())
+        if size is not None and most >= size:
+            raise CheckpointError(
+                f"vocab.json numbers its pieces up to {most} and config.json has vocab_size={size}; "
+                "expected every number below it; the two are not of one model"
+            )
+
+    def save(self, folder: Path) -> None:
+        for name, content in self._models.items():
+            (folder / name).write_bytes(content)
+        (folder / "vocab.json").write_text(json.dumps(self.vocabulary, ensure_ascii=False), encoding="utf-8")
+        settings = {"tokenizer_class": "MarianTokenizer", **self.settings}
+        if self._separate:
+            settings["separate_vocabs"] = True
+            (folder / "target_vocab.json").write_text(
+                json.dumps(self.target_vocabulary, ensure_ascii=False), encoding="utf-8"
+            )
+        write_json(folder / "tokenizer_config.json", settings)
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the target languages that ``>>xx<<`` chooses; empty for a model of one pair."""
+        return tuple(word[2:-2] for word in self.vocabulary if word.startswith(">>") and word.endswith("<<"))
+
+    @property
+    def eos(self) -> int:
+        return self.vocabulary["</s>"]
+
+    def encode(self, text: str) -> list[int]:
+        """Source text to token numbers, the end token included."""
+        return [self._number(piece) for piece in self.source_pieces(text)]
+
+    def source_pieces(self, text: str) -> list[str]:
+        """Source text to pieces, the language token first and the end token last."""
+        head: list[str] = []
+        end = text.find("<<")
+        if text.startswith(">>") and end > 0:
+            head, text = [text[: end + 2]], text[end + 2 :]
+        return [*head, *self.source_spm.encode(text, out_type=str), "</s>"]
+
+    def _number(self, piece: str) -> int:
+        return self.vocabulary.get(piece, self.vocabulary["<unk>"])
+
+    def encode_target(self, text: str) -> list[int]:
+        """Target text to token numbers, the end token included."""
+        unknown = self.target_vocabulary["<unk>"]
+        pieces = self.target_spm.encode(text, out_type=str)
+        return [self.target_vocabulary.get(piece, unknown) for piece in [*pieces, "</s>"]]
+
+    def encoder(self, sampling: float, seed: int) -> SubwordEncoder:
+        """An encoder for training that cuts words anew by ``seed``; ``sampling=0`` takes the best cut."""
+        return SubwordEncoder(self, sampling, seed)
+
+    def target_pieces(self, tokens: Sequence[int]) -> list[str]:
+        """Token numbers to pieces, up to the end token and without it."""
+        pieces = []
+        for token in tokens:
+            piece = self._pieces.get(int(token), "<unk>")
+            if piece in ("</s>", "<pad>"):
+                break
+            pieces.append(piece)
+        return pieces
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Target token numbers to text; special tokens are left out."""
+        pieces = [piece for piece in self.target_pieces(tokens) if piece != "<unk>"]
+        return str(self.target_spm.decode_pieces(pieces)).replace(SPACE, " ").strip()
+
+
+class SubwordEncoder:
+    """Encodes with subword regularization (Kudo 2018): cuts are drawn from the tokenizer's own distribution.
+
+    Args:
+        processor: whose tokenizers and vocabularies are used.
+        sampling: the smoothing exponent alpha; 0 always takes the best cut.
+        seed: of the draws.
+    """
+
+    def __init__(self, processor: MarianProcessor, sampling: float, seed: int) -> None:
+        import sentencepiece
+
+        self._processor = processor
+        self._draw = {"enable_sampling": True, "alpha": sampling, "nbest_size": -1} if sampling else {}
+        sentencepiece.set_random_generator_seed(seed)
+
+    def source(self, text: str) -> list[int]:
+        """Source text to token numbers, the end token included."""
+        return self._encode(self._processor.source_spm, self._processor.vocabulary, text)
+
+    def target(self, text: str) -> list[int]:
+        """Target text to token numbers, the end token included."""
+        return self._encode(self._processor.target_spm, self._processor.target_vocabulary, text)
+
+    def _encode(self, model: Any, vocabulary: Mapping[str, int], text: str) -> list[int]:
+        pieces = model.encode(text, out_type=str, **self._draw)
+        return [vocabulary.get(piece, vocabulary["<unk>"]) for piece in [*pieces, "</s>"]]
+
+
+def padded(rows: Sequence[Sequence[int]], fill: int, length: int) -> np.ndarray:
+    """Rows of token numbers as one int32 array ``[len(rows), length]``."""
+    array = np.full((len(rows), length), fill, "int32")
+    for place, row in enumerate(rows):
+        array[place, : len(row)] = row
+    return array
+
+
+def _loaded(content: bytes, name: str) -> Any:
+    import sentencepiece
+
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=content)
+    except RuntimeError as error:
+        raise CheckpointError(f"{name} is no SentencePiece model ({error}); fetch the model again") from error

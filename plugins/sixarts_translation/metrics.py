@@ -1,0 +1,60 @@
+"""BLEU and chrF by sacrebleu, with bootstrap confidence intervals and sacrebleu's signature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sixarts.errors import MissingExtra
+from sixarts.result import Metric, Metrics
+
+#: Tokenization of BLEU for languages written without spaces; all others use sacrebleu's default.
+TOKENIZERS = {
+    "zh": "zh",
+    "zho": "zh",
+    "cmn": "zh",
+    "cmn_hans": "zh",
+    "cmn_hant": "zh",
+    "ja": "ja-mecab",
+    "jpn": "ja-mecab",
+    "ko": "ko-mecab",
+    "kor": "ko-mecab",
+}
+#: Resamples of the test set (Koehn 2004).
+RESAMPLES = 1000
+
+
+def measure(answers: Sequence[str], targets: Sequence[str], language: str = "") -> Metrics:
+    """Corpus BLEU (Papineni et al. 2002; Post 2018) and chrF (Popović 2015).
+
+    Args:
+        answers: translations.
+        targets: one reference each.
+        language: ISO code of the target language; it decides BLEU's tokenization.
+    """
+    try:
+        from sacrebleu.metrics import BLEU, CHRF
+    except ImportError:
+        raise MissingExtra(
+            "evaluate needs sacrebleu, which is not installed; pip install 'sixarts[eval]'"
+        ) from None
+    scorers = {
+        "bleu": BLEU(tokenize=TOKENIZERS.get(language.lower(), "13a"), effective_order=False),
+        "chrf": CHRF(),
+    }
+    values, signatures = {}, []
+    # sacrebleu's own bootstrap needs at least two sentences to resample.
+    resamples = RESAMPLES if len(answers) > 1 else 1
+    for name, scorer in scorers.items():
+        score = scorer.corpus_score(list(answers), [list(targets)], n_bootstrap=resamples)
+        spread = getattr(score, "_ci", 0.0) or 0.0
+        center = getattr(score, "_mean", score.score) if resamples > 1 else score.score
+        values[name] = Metric(float(score.score), float(center - spread), float(center + spread))
+        signatures.append(f"{name}|{scorer.get_signature()}")
+    return Metrics(values, "; ".join(signatures), len(answers))
+
+
+def bounded(value: float) -> float:
+    """A score as the field prints it, between 0 and 100."""
+    return float(np.clip(value, 0, 100))

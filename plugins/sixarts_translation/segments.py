@@ -1,0 +1,129 @@
+"""A text to the sentences that are translated, and back with its layout kept.
+
+Sentence boundaries come from ``sentencex``; blank lines, indentation and list markers stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import sentencex
+
+#: Indentation, quotation and list markers at the head of a line.
+_MARKER = re.compile(r"\s*(?:(?:[-*+•>]|\d{1,3}[.)])\s+)*")
+#: Where an over-long sentence is cut first: after a clause.
+_CLAUSE = re.compile(r"(?<=[,;:，；、：])\s*")
+#: Languages written without spaces between sentences.
+_UNSPACED = frozenset({"zh", "zho", "cmn", "ja", "jpn", "th", "tha", "lo", "km", "my", "yue"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of text.
+
+    Attributes:
+        text: as it stands.
+        translated: whether it is a sentence; layout is kept as it is.
+    """
+
+    text: str
+    translated: bool
+
+
+def parts(text: str, unit: str, language: str = "en") -> list[Part]:
+    """The text in parts whose texts, joined, are the text again.
+
+    Args:
+        text: any text.
+        unit: ``"sentence"``, ``"line"``, or ``"none"`` for the whole text as one.
+        language: ISO code of the text, for sentence boundaries.
+
+    >>> [part.text for part in parts("- Hi. Ho!\\n\\nYes.", "sentence") if part.translated]
+    ['Hi.', 'Ho!', 'Yes.']
+    """
+    if unit == "none":
+        return list(_stripped(text))
+    found: list[Part] = []
+    for line in text.splitlines(keepends=True):
+        marker = _MARKER.match(line)
+        head = marker.group() if marker else ""
+        if head:
+            found.append(Part(head, False))
+        body = line[len(head) :]
+        sentences = sentencex.segment(language, body) if unit == "sentence" else [body]
+        for sentence in sentences:
+            found += _stripped(sentence)
+    return found
+
+
+def _stripped(text: str) -> Iterator[Part]:
+    """The text with the white space around it as layout; what has no letter or digit is layout too."""
+    core = text.strip()
+    if not any(character.isalnum() for character in core):
+        yield Part(text, False)
+        return
+    start = text.index(core)
+    for piece, translated in ((text[:start], False), (core, True), (text[start + len(core) :], False)):
+        if piece:
+            yield Part(piece, translated)
+
+
+def fitted(found: Sequence[Part], length: Callable[[str], int], most: int) -> Iterator[Part]:
+    """The parts with every sentence over ``most`` tokens cut, at clauses if it can be, with a warning."""
+    for part in found:
+        if not part.translated or length(part.text) <= most:
+            yield part
+            continue
+        warnings.warn(
+            f"a sentence of {length(part.text)} tokens is longer than the model's {most}; it is translated in "
+            f"several parts: {part.text[:60]!r}…",
+            stacklevel=2,
+        )
+        for piece in _cut(part.text, length, most):
+            yield from _stripped(piece)
+
+
+def _cut(text: str, length: Callable[[str], int], most: int) -> Iterator[str]:
+    """Greedy packing of clauses, else of words, else of characters."""
+    for units in (_CLAUSE.split(text), re.split(r"(?<=\s)", text), list(text)):
+        if len(units) > 1:
+            break
+    joined, position = "", 0
+    for unit in units:
+        position = text.index(unit, position) + len(unit) if unit else position
+        tail = text[position : position + _gap(text, position)]
+        candidate = joined + unit + tail
+        position += len(tail)
+        if joined and length(candidate) > most:
+            yield joined
+            candidate = unit + tail
+        joined = candidate
+    if joined:
+        if length(joined) > most and len(joined) > 1 and joined != text:
+            yield from _cut(joined, length, most)
+        else:
+            yield joined
+
+
+def _gap(text: str, position: int) -> int:
+    """White space at ``position`` that the split took away."""
+    match = re.compile(r"\s*").match(text, position)
+    return len(match.group()) if match else 0
+
+
+def joined(found: Sequence[Part], translations: Sequence[str], language: str) -> str:
+    """The parts with their translations put in.
+
+    A single space between two sentences goes where the target language writes none.
+    """
+    answers = iter(translations)
+    out: list[str] = []
+    for place, part in enumerate(found):
+        if part.translated:
+            out.append(next(answers))
+        elif not (part.text == " " and language in _UNSPACED and 0 < place < len(found) - 1):
+            out.append(part.text)
+    return "".join(out)

@@ -1,0 +1,328 @@
+"""The ``translation`` task: text in one language to text in another, layout kept."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from sixarts.batching import LENGTHS, Batch, bucket, rows_bucket, shuffled
+from sixarts.errors import InputError, OptionError, nearest
+from sixarts.explanation import Explanation
+from sixarts.result import Metrics, Result
+from sixarts.task import Options, Task
+from sixarts.training import Lesson, Training
+from sixarts_translation import segments
+from sixarts_translation.marian_processor import padded
+
+
+@dataclass(frozen=True)
+class Translation(Result):
+    """A translated text.
+
+    Attributes:
+        text: in the target language, with the source's layout.
+        score: mean over its sentences of the log-probability that the model gave each, normalized by
+            length as the search does; higher is surer. 0 where nothing was to be translated.
+        sentences: source and target of each sentence, in order.
+    """
+
+    text: str
+    score: float
+    sentences: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class TranslationOptions(Options):
+    """Options of ``translation``. ``None`` means what the model's authors chose.
+
+    Attributes:
+        target: code of the target language, for a model that has several.
+        segment: what is translated at a time: ``"sentence"``, ``"line"``, or ``"none"`` for the text as one.
+        beams: hypotheses of the search; 1 is greedy.
+        length_penalty: above 0 favors longer translations.
+        max_length: most tokens of a sentence's translation, start and end tokens included.
+        sample: draw from the model instead of searching for its best.
+        temperature, top_k, top_p: of sampling.
+        seed: of sampling.
+    """
+
+    target: str | None = None
+    segment: Literal["sentence", "line", "none"] = "sentence"
+    beams: int | None = None
+    length_penalty: float | None = None
+    max_length: int | None = None
+    sample: bool = False
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TranslationTraining(Training):
+    """Options of ``fit`` for translation.
+
+    Attributes:
+        label_smoothing: share of a target's probability spread over the vocabulary (Szegedy et al. 2016).
+        subword_sampling: how freely words are cut anew each epoch (Kudo 2018, alpha); 0 always takes the best
+            cut.
+        source_vocabulary, target_vocabulary: pieces of a new model's tokenizers.
+        source_language, target_language: codes that a new model keeps; they decide how text is cut into
+            sentences, how sentences are joined, and how BLEU counts words.
+    """
+
+    label_smoothing: float = 0.1
+    subword_sampling: float = 0.0
+    source_vocabulary: int = 8000
+    target_vocabulary: int = 8000
+    source_language: str = ""
+    target_language: str = ""
+
+
+class TranslationTask(Task):
+    """Answers texts with :class:`Translation`; works with every generative text family.
+
+    Example::
+
+        translate = sixarts.load("translation")
+        translate("I have a dog.").text
+    """
+
+    Options = TranslationOptions
+    Training = TranslationTraining
+
+    # From a text to arrays and back.
+
+    def check(self, x: Any, options: Any) -> None:
+        check_text(x)
+
+    def check_options(self, options: Any) -> None:
+        # Values out of range are found here, before any text is looked at.
+        self._search(options)
+        languages = self.model.processor.languages
+        if options.target is not None and options.target not in languages:
+            if not languages:
+                raise OptionError(
+                    f"target={options.target!r}, and this model has one target language; leave target out"
+                )
+            near = nearest(options.target, languages) or list(languages[:12])
+            raise OptionError(f"target={options.target!r} is not a language of this model; nearest: {near}")
+
+    def _search(self, options: Any) -> Any:
+        search = self.model.search.with_options(
+            beams=1 if options.sample and options.beams is None else options.beams,
+            length_penalty=options.length_penalty,
+            max_length=options.max_length,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+        )
+        return replace(search, sample=options.sample)
+
+    def pieces(self, x: str, options: Any) -> Generator[str, Any, None]:
+        tag = f">>{options.target}<< " if options.target else ""
+        for part in self._parts(x, options):
+            if part.translated:
+                yield tag + part.text
+
+    def _parts(self, x: str, options: Any) -> list[segments.Part]:
+        tag, x = self._tagged(x, options)
+        processor = self.model.processor
+        found = segments.parts(x, options.segment, processor.settings.get("source_lang") or "en")
+        most = self.model.config["max_position_embeddings"] - (1 if tag else 0)
+        return list(segments.fitted(found, lambda text: len(processor.encode(text)), most))
+
+    def _tagged(self, x: str, options: Any) -> tuple[str, str]:
+        """The language tag that stands before a text or comes from the options, and the text without it."""
+        languages = self.model.processor.languages
+        if not languages:
+            return "", x
+        if options.target:
+            return f">>{options.target}<<", x
+        end = x.find("<<")
+        if x.startswith(">>") and end > 0:
+            return x[: end + 2], x[end + 2 :]
+        raise OptionError(
+            f"this model translates into {len(languages)} languages and none is chosen; "
+            f"give target=, e.g. {languages[0]!r}"
+        )
+
+    def size(self, piece: str) -> int:
+        return len(piece)
+
+    def prepare(self, pieces: Sequence[str], options: Any) -> Batch:
+        rows = [self.model.processor.encode(piece) for piece in pieces]
+        length = bucket(max(map(len, rows)), LENGTHS)
+        length = min(length, self.model.config["max_position_embeddings"])
+        return Batch(
+            {
+                "input_ids": padded(rows, self.model.search.pad, length),
+                "attention_mask": padded([[1] * len(row) for row in rows], 0, length),
+            },
+            list(pieces),
+        )
+
+    def answer(self, batch: Batch, options: Any) -> Mapping[str, np.ndarray]:
+        return self.model.generator(batch.arrays, self._search(options), options.seed)
+
+    def finish(
+        self, outputs: Mapping[str, np.ndarray], batch: Batch, options: Any
+    ) -> list[tuple[str, float]]:
+        decode = self.model.processor.decode
+        return [
+            (decode(tokens[0, 1:]), float(scores[0]))
+            for tokens, scores in zip(outputs["tokens"], outputs["scores"], strict=True)
+        ]
+
+    def join(self, results: Sequence[tuple[str, float]], x: str, options: Any) -> Translation:
+        found = self._parts(x, options)
+        texts = [text for text, _ in results]
+        sources = [part.text for part in found if part.translated]
+        language = options.target or self.model.processor.settings.get("target_lang") or ""
+        return Translation(
+            segments.joined(found, texts, language),
+            float(np.mean([score for _, score in results])) if results else 0.0,
+            tuple(zip(sources, texts, strict=True)),
+        )
+
+    # Learning.
+
+    def check_example(self, example: Any, options: Any) -> None:
+        if not (isinstance(example, tuple | list) and len(example) == 2):
+            raise InputError(f"{str(example)[:60]!r}; expected a pair (source, target)")
+        for text in example:
+            check_text(text)
+
+    def judging(self, training: TranslationTraining) -> TranslationTraining:
+        return replace(training, subword_sampling=0.0)
+
+    def learn(
+        self, examples: Sequence[tuple[str, str]], training: TranslationTraining, epoch: int
+    ) -> Iterable[Lesson]:
+        search, longest = self.model.search, self.model.config["max_position_embeddings"]
+        encode = self.model.processor.encoder(training.subword_sampling, training.seed + epoch)
+        rows = [
+            (encode.source(source)[:longest], encode.target(target)[:longest]) for source, target in examples
+        ]
+        plan = shuffled([max(map(len, row)) for row in rows], training.batch_size, training.seed, epoch)
+        return _Lessons(rows, plan, search.pad, search.start, training.batch_size)
+
+    def loss(self, training: TranslationTraining) -> Any:
+        return {"logits": SmoothedCrossentropy(training.label_smoothing)}
+
+    def adapt(self, examples: Sequence[tuple[str, str]], training: TranslationTraining) -> tuple[str, ...]:
+        if self.model.built:
+            return ()
+        from sixarts_translation.vocabulary import train_processor
+
+        processor = train_processor(
+            examples,
+            training.source_vocabulary,
+            training.target_vocabulary,
+            training.seed,
+            training.source_language,
+            training.target_language,
+        )
+        self.model = self.model.build_for(processor)
+        return (f"tokenizers of {len(processor.vocabulary)} and {len(processor.target_vocabulary)} pieces",)
+
+    # Judging.
+
+    def measure(self, results: Sequence[Any], targets: Sequence[str], options: Any) -> Metrics:
+        from sixarts_translation.metrics import measure
+
+        return measure(
+            [result.text for result in results],
+            targets,
+            self.model.processor.settings.get("target_lang") or "",
+        )
+
+    def attribute(self, x: str, method: str, target: Any, options: Any) -> Explanation:
+        from sixarts_translation.attribution import attribute
+
+        return attribute(self, x, method, target, options)
+
+    def flops(self, x: str, result: Translation, options: Any) -> float:
+        encode = self.model.processor
+        return float(
+            sum(
+                self.model.flops(
+                    len(encode.encode(source)), len(encode.encode_target(target)), self._search(options).beams
+                )
+                for source, target in result.sentences
+            )
+        )
+
+
+class _Lessons(Sequence[Lesson]):
+    """Batches of token rows, made when they are asked for."""
+
+    def __init__(self, rows: Any, plan: Any, pad: int, start: int, batch_size: int) -> None:
+        self.rows, self.plan, self.pad, self.start, self.batch_size = rows, plan, pad, start, batch_size
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, place: Any) -> Lesson:
+        length, indices = self.plan[place]
+        sources = [self.rows[index][0] for index in indices]
+        targets = [self.rows[index][1] for index in indices]
+        # Rows are rounded up too, with weight 0, so that the last batches compile nothing new.
+        empty: list[list[int]] = [[]] * (rows_bucket(len(indices), self.batch_size) - len(indices))
+        sources, targets = [*sources, *[[self.pad]] * len(empty)], [*targets, *empty]
+        return Lesson(
+            {
+                "input_ids": padded(sources, self.pad, length),
+                "attention_mask": padded([[1] * len(row) for row in sources], 0, length),
+                "decoder_input_ids": padded([[self.start, *row[:-1]] for row in targets], self.pad, length),
+            },
+            {"logits": padded(targets, self.pad, length)},
+            {"logits": padded([[1] * len(row) for row in targets], 0, length).astype("float32")},
+        )
+
+
+def check_text(x: Any) -> None:
+    """Refuses what is not readable text, saying what it is."""
+    if isinstance(x, bytes):
+        raise InputError(f"bytes ({len(x)} of them); expected text (str): decode them first")
+    if not isinstance(x, str):
+        raise InputError(f"{type(x).__name__} {str(x)[:40]!r}; expected text (str)")
+    if not x.strip():
+        raise InputError("an empty text; expected at least one character that is not white space")
+    if "\x00" in x:
+        raise InputError(
+            f"text with NUL characters {x[:20]!r}…; expected text, this looks like a binary file"
+        )
+    try:
+        x.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"text that is not valid Unicode (position {error.start}); expected text decoded with its own encoding"
+        ) from None
+
+
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of token numbers ``[b, t]`` against logits ``[b, t, v]``, a weighted mean over tokens.
+
+    Args:
+        smoothing: share of each target's probability that is spread over the vocabulary
+            (Szegedy et al. 2016, section 7).
+    """
+
+    def __init__(self, smoothing: float) -> None:
+        super().__init__(name="crossentropy", reduction="mean_with_sample_weight")
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        scores = ops.log_softmax(y_pred, axis=-1)
+        places = ops.cast(y_true, "int32")[..., None]
+        right = ops.take_along_axis(scores, places, axis=-1)[..., 0]
+        return -(1 - self.smoothing) * right - self.smoothing * ops.mean(scores, axis=-1)
