@@ -67,7 +67,8 @@ class Batch:
 class Engine(Protocol):
     """The part of a task that :func:`stream` drives."""
 
-    sequential: bool
+    @property
+    def sequential(self) -> bool: ...
 
     def check(self, x: Any, options: Any) -> None: ...
     def pieces(self, x: Any, options: Any) -> Generator[Any, Any, None]: ...
@@ -137,7 +138,7 @@ def stream(
         for start in range(0, len(taken), batch_size):
             chunk = taken[start : start + batch_size]
             for (slot, place, _), result in zip(chunk, _answers(engine, chunk, options), strict=True):
-                _deliver(slot, place, result, queue)
+                _deliver(engine, slot, place, result, queue)
         window = min(window * 2, batch_size * 8)
 
 
@@ -178,13 +179,13 @@ def _answers(engine: Engine, chunk: Sequence[Any], options: Any) -> list[Any]:
         return [_answers(engine, [item], options)[0] for item in chunk]
 
 
-def _deliver(slot: _Slot, place: int, result: Any, queue: list[Any]) -> None:
+def _deliver(engine: Engine, slot: _Slot, place: int, result: Any, queue: list[Any]) -> None:
     slot.waiting -= 1
     if isinstance(result, InputError):
         slot.failure = slot.failure or result
         return
     slot.results[place] = result
-    if slot.pieces is not None and slot.failure is None and slot.pieces.gi_frame is not None:
+    if engine.sequential and slot.pieces is not None and slot.failure is None:
         try:
             _enqueue(slot, slot.pieces.send(result), queue)
         except StopIteration:

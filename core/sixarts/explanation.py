@@ -72,17 +72,11 @@ class Explanation(Result):
             vmax=high,
             aspect="auto",
         )
-        fonts = {"family": fonts_for([*down, *across]) or ["DejaVu Sans"]}
+        fonts = fonts_for([*down, *across]) or ["DejaVu Sans"]
         axes.set_xticks(
-            range(len(across)),
-            across,
-            rotation=45,
-            ha="right",
-            rotation_mode="anchor",
-            fontproperties=None,
-            **fonts,
+            range(len(across)), across, rotation=45, ha="right", rotation_mode="anchor", family=fonts
         )
-        axes.set_yticks(range(len(down)), down, **fonts)
+        axes.set_yticks(range(len(down)), down, family=fonts)
         axes.set(xlabel="source", ylabel="answer", title=self.method.replace("_", " "))
         axes.spines[:].set_visible(False)
         figure.colorbar(image, ax=axes, label=self.unit, shrink=0.8)
@@ -175,17 +169,16 @@ class Attribution:
         from sixarts.compiled import Compiled
 
         network = model.network
-        others = {tensor.name: tensor for tensor in network.inputs if tensor.name != model.cut}
-        above = keras.Model({"embedded": model.embedded, **others}, network.output)
-        below = keras.Model(
-            {tensor.name: tensor for tensor in network.inputs if tensor.name == model.cut}, model.embedded
-        )
+        inputs = {tensor.name: tensor for tensor in network.inputs}
+        cut = inputs.pop(model.cut)
+        above = keras.Model([model.embedded, *inputs.values()], network.output)
+        below = keras.Model(cut, model.embedded)
 
         def scored(point: Any, rest: Mapping[str, Any], place: Any) -> Any:
-            return score(above({"embedded": point, **rest}, training=False), place)
+            return score(above([point, *(rest[name] for name in inputs)], training=False), place)
 
         self.cut = model.cut
-        self._embed = Compiled(lambda inputs: below(inputs, training=False), model.variables, model.device)
+        self._embed = Compiled(lambda value: below(value, training=False), model.variables, model.device)
         self._score = Compiled(scored, model.variables, model.device)
         self._slope = Compiled(
             lambda point, rest, place: gradients(lambda value: scored(value, rest, place), point),
@@ -215,8 +208,8 @@ class Attribution:
         from sixarts.compiled import to_numpy
 
         rest = {name: array for name, array in arrays.items() if name != self.cut}
-        start = to_numpy(self._embed({self.cut: baseline}))
-        end = to_numpy(self._embed({self.cut: arrays[self.cut]}))
+        start = to_numpy(self._embed(baseline))
+        end = to_numpy(self._embed(arrays[self.cut]))
         nodes, weights = np.polynomial.legendre.leggauss(steps)
         shares = ((nodes + 1) / 2).astype("float32").reshape(-1, *([1] * (end.ndim - 1)))
         path = start + shares * (end - start)
@@ -238,5 +231,5 @@ class Attribution:
         from sixarts.compiled import to_numpy
 
         rest = {name: array for name, array in arrays.items() if name != self.cut}
-        point = to_numpy(self._embed({self.cut: arrays[self.cut]}))
+        point = to_numpy(self._embed(arrays[self.cut]))
         return np.asarray(to_numpy(self._score(point, rest, np.asarray(place, "int32"))))

@@ -67,7 +67,7 @@ def push_task(
     task: Task, repo: str, *, token: str | None = None, private: bool = False, message: str | None = None
 ) -> str:
     """Saves to a draft and publishes it in one commit; returns the commit."""
-    from sixarts.loading import default_hub
+    from sixarts.hubs import default_hub
 
     with tempfile.TemporaryDirectory() as place:
         folder = save_task(task, Path(place) / "model")
@@ -88,10 +88,17 @@ def golden_of(task: Task) -> dict[str, Any] | None:
 def golden_difference(task: Task, golden: Mapping[str, Any]) -> str | None:
     """What differs between the recorded golden answer and this one, in words; ``None`` when nothing does."""
     answer = task(golden["input"]).to_dict()
-    return _difference("answer", golden["answer"], answer, golden.get("tolerance", TOLERANCE))
+    return difference("answer", golden["answer"], answer, golden.get("tolerance", TOLERANCE))
 
 
-def _difference(where: str, wanted: Any, given: Any, tolerance: float) -> str | None:
+def difference(where: str, wanted: Any, given: Any, tolerance: float) -> str | None:
+    """What differs between two trees of plain values, in words; ``None`` when nothing does.
+
+    Args:
+        where: what the tree is called in the answer.
+        wanted, given: as :meth:`Result.to_dict` gives them.
+        tolerance: how far a float may be off, relative and absolute; everything else is equal.
+    """
     if isinstance(wanted, Mapping) and isinstance(given, Mapping):
         pairs = [(f"{where}.{name}", wanted.get(name), given.get(name)) for name in {**wanted, **given}]
     elif isinstance(wanted, list) and isinstance(given, list) and len(wanted) == len(given):
@@ -102,5 +109,5 @@ def _difference(where: str, wanted: Any, given: Any, tolerance: float) -> str | 
     else:
         return None if wanted == given else f"{where} is {given!r}, expected {wanted!r}"
     return next(
-        (found for name, one, other in pairs if (found := _difference(name, one, other, tolerance))), None
+        (found for name, one, other in pairs if (found := difference(name, one, other, tolerance))), None
     )

@@ -3,7 +3,7 @@
 The loop runs inside one compiled function (``keras.ops.while_loop``), and stops as soon as every row is
 done. Sequences and caches grow in stages, so that short answers never pay for the longest one allowed;
 each stage compiles once and is then reused. Semantics, lengths and scores follow the beam search
-published with ``transformers`` (``GenerationMixin``, read at 5.23), so that the same weights give the same tokens.
+published with ``transformers`` (``GenerationMixin``, read at 5.23): the same weights give the same tokens.
 
 Shapes: ``b`` rows, ``k`` hypotheses a row, ``v`` vocabulary, ``n`` positions of the stage.
 """
@@ -100,8 +100,13 @@ class Search:
         chosen = {
             ours: config[theirs] for theirs, ours in _PUBLISHED.items() if config.get(theirs) is not None
         }
-        suppress = tuple(tuple(sequence) for sequence in config.get("bad_words_ids") or ())
         eos_ids = tuple(eos) if isinstance(eos, (list, tuple)) else (eos,)
+        # An end among them is left out, as published: a sequence could never stop.
+        suppress = tuple(
+            tuple(words)
+            for words in config.get("bad_words_ids") or ()
+            if not (len(words) == 1 and words[0] in eos_ids)
+        )
         chosen["early_stopping"] = chosen.get("early_stopping", False)
         return cls(**chosen, eos=eos_ids, suppress=suppress)
 
@@ -397,10 +402,9 @@ def _grown(state: dict[str, Any], length: int) -> dict[str, Any]:
     more = length - state["tokens"].shape[-1]
     if more <= 0:
         return state
-    wider = {
+    wider: dict[str, Any] = {
         name: ops.pad(state[name], ((0, 0), (0, 0), (0, more)))
-        for name in ("tokens", "done_tokens")
-        if name in state
+        for name in state.keys() & {"tokens", "done_tokens"}
     }
     cache = keras.tree.map_structure(
         lambda leaf: ops.pad(leaf, ((0, 0), (0, 0), (0, more), (0, 0))), state["cache"]

@@ -161,7 +161,7 @@ def _title(spec: TaskSpec | FamilySpec | ModelEntry) -> str:
 
 
 def _check_task(spec: TaskSpec) -> None:
-    _check_tuples(spec, "signatures", "samples", "examples", "aliases", "metrics", "requires")
+    _check_tuples(spec, "signatures", "samples", "examples", "bad_inputs", "aliases", "metrics", "requires")
     for name in (spec.name, *spec.aliases):
         _check_name("a task", name)
     _check_dotted(f"task of {_title(spec)}", spec.task)

@@ -41,7 +41,7 @@ def mask_bias(mask: Any, dtype: Any) -> Any:
     return ops.where(seen, ops.cast(0.0, dtype), ops.cast(-1e9 if dtype != "float16" else -6e4, dtype))
 
 
-class Attention(keras.layers.Layer):
+class Attention(keras.layers.Layer):  # type: ignore[misc]
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
     Args:
@@ -111,7 +111,7 @@ class Attention(keras.layers.Layer):
         return self.attend(x, keys, values, bias, training=training)
 
 
-class FeedForward(keras.layers.Layer):
+class FeedForward(keras.layers.Layer):  # type: ignore[misc]
     """Position-wise two-layer network (Vaswani et al. 2017, section 3.3)."""
 
     def __init__(
@@ -162,7 +162,12 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
     ) -> None:
         super().__init__(**kwargs)
         self.width = width
-        self._attention = dict(heads=heads, width=width, dropout=attention_dropout, initializer=initializer)
+        self._attention: dict[str, Any] = {
+            "heads": heads,
+            "width": width,
+            "dropout": attention_dropout,
+            "initializer": initializer,
+        }
         self._epsilon = epsilon
         self.attention = self._make_attention("attention")
         self.attention_norm = self._norm("attention_norm")
@@ -270,8 +275,8 @@ class DecoderBlock(_Block):
         return self._close(x, False), (keys, values)
 
 
-class SinusoidalPositions(keras.layers.Layer):
-    """Scales embeddings and adds fixed positions: sines in the first half of the width, cosines in the second.
+class SinusoidalPositions(keras.layers.Layer):  # type: ignore[misc]
+    """Scales embeddings and adds fixed positions: sines in the first half, cosines in the second.
 
     The table is a weight that does not train, since checkpoints may carry their own copy of it.
     Source: Vaswani et al. 2017, section 3.5, in the order that Marian uses.
@@ -316,7 +321,7 @@ def sinusoids(length: int, width: int) -> np.ndarray:
     return np.concatenate([np.sin(angles[:, 0::2]), np.cos(angles[:, 1::2])], axis=1).astype("float32")
 
 
-class OutputBias(keras.layers.Layer):
+class OutputBias(keras.layers.Layer):  # type: ignore[misc]
     """Adds a trainable bias to logits, ``[..., size]``, and returns them in float32."""
 
     def __init__(self, size: int, **kwargs: Any) -> None:

@@ -6,24 +6,20 @@ layout of ``config.json``; families are matched to tasks by signature, so a plug
 
 from __future__ import annotations
 
-import fnmatch
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sixarts.device import Device
-from sixarts.errors import CheckpointError, OptionError, UnknownFamily, UnknownModel
+from sixarts.errors import NotFound, OptionError, UnknownFamily, UnknownModel
+from sixarts.hubs import hub_for
+from sixarts.layout import families_of, family_of, needed_files
 from sixarts.model import Model, read_json
 from sixarts.plugins import Registry, registry, require, resolve
 from sixarts.spec import FamilySpec, ModelEntry, TaskSpec
 from sixarts.task import Task
-from sixarts_hub import Hub, Listing, Manifest, NotFound, Pulled
-
-#: Files of a model folder that core itself reads.
-COMMON = ("config.json", "README.md", "sixarts.json")
+from sixarts_hub import Hub, Pulled, Reference
 
 
 def load(
@@ -60,9 +56,12 @@ def load(
     placed = Device.of(device, precision)
     reference, defaults = _referred(names, spec, kind, model, options)
     kind.Options().changed(**defaults)
-    client = hub or default_hub()
+    client = hub or hub_for(reference)
+    served = families_of(names, spec)
     try:
-        pulled = client.pull(reference, partial(_files, names, spec), update=update)
+        pulled = client.pull(
+            reference, lambda listing, read: needed_files(listing, read, served), update=update
+        )
     except NotFound as error:
         if str(reference).startswith("starter/"):
             raise UnknownModel("model", str(reference), _known(names, spec)) from error
@@ -95,7 +94,7 @@ def new(
     names = registry()
     spec = names.task(task)
     require(spec)
-    served = {entry.name: entry for entry in _families(names, spec)}
+    served = {entry.name: entry for entry in families_of(names, spec)}
     if family is None and len(served) == 1:
         family = next(iter(served))
     if family is None or family not in served:
@@ -105,35 +104,6 @@ def new(
     network = kind(kind.configure(**config), None, Device.of(device, precision))
     made: Task = resolve(spec.task)(spec, network, reference=f"new {family}")
     return made
-
-
-def default_hub(**arguments: Any) -> Hub:
-    """A hub that knows every installed starter; arguments as for :class:`sixarts_hub.Hub`."""
-    names = registry()
-    return Hub(
-        starters={name: _starter(names, name) for name in names.starters()},
-        **arguments,
-    )
-
-
-def _starter(names: Registry, name: str) -> Callable[[], Path]:
-    def folder() -> Path:
-        found = names.starter_folder(f"starter/{name}")
-        if found is None:
-            raise NotFound(f"starter/{name} is registered and not installed; install its plugin again")
-        return found
-
-    return folder
-
-
-def verify_golden(task: Task) -> str | None:
-    """Answers the model folder's golden input again; what differs, or ``None`` when nothing does."""
-    from sixarts.folder import golden_difference
-
-    pulled = default_hub().pull(task.reference)
-    if pulled.manifest is None or pulled.manifest.golden is None:
-        return None
-    return golden_difference(task, pulled.manifest.golden)
 
 
 def _referred(
@@ -166,69 +136,24 @@ def _known(names: Registry, spec: TaskSpec) -> list[str]:
     return [entry.reference for entry in names.models(spec.name)]
 
 
-def _families(names: Registry, spec: TaskSpec) -> list[FamilySpec]:
-    return [family for signature in spec.signatures for family in names.families(signature)]
-
-
-def _files(names: Registry, spec: TaskSpec, listing: Listing, read: Callable[[str], bytes]) -> list[str]:
-    """What of a repository is fetched: what the family declares, and the best weights file."""
-    paths = [file.path for file in listing.files]
-    if "sixarts.json" in paths:
-        return sorted({*json.loads(read("sixarts.json"))["files"], "sixarts.json"})
-    if "config.json" not in paths:
-        raise CheckpointError(
-            f"this repository has no config.json (it has {', '.join(paths[:8]) or 'no files'}); "
-            "expected a model in a published layout; choose another"
-        )
-    family = _matching(names, spec, json.loads(read("config.json")))
-    wanted = [path for path in paths if any(fnmatch.fnmatch(path, p) for p in (*COMMON, *family.files))]
-    weights = next((name for name in family.weights if name in paths), None)
-    if weights is None:
-        raise CheckpointError(
-            f"this repository has none of {', '.join(family.weights)} (it has {', '.join(paths[:8])}); "
-            "expected weights in one of these files; choose another model, or convert its weights"
-        )
-    shards = json.loads(read(weights))["weight_map"].values() if weights.endswith(".json") else ()
-    return sorted({*wanted, weights, *shards})
-
-
 def _family(names: Registry, spec: TaskSpec, pulled: Pulled) -> FamilySpec:
-    manifest: Manifest | None = pulled.manifest
-    served = _families(names, spec)
+    manifest = pulled.manifest
+    served = families_of(names, spec)
     if manifest is None:
-        return _matching(names, spec, read_json(pulled.path / "config.json"))
+        return family_of(served, read_json(pulled.path / "config.json"), spec.name)
     found = [family for family in served if family.name == manifest.family]
     if not found:
         raise UnknownFamily(
             f"family that serves {spec.name}",
             manifest.family,
             [family.name for family in served],
-            f"{pulled.reference} says in sixarts.json that it is of family {manifest.family!r}, task {manifest.task!r}",
+            f"{pulled.reference} is for the task {manifest.task!r}, as its sixarts.json says",
         )
     return found[0]
-
-
-def _matching(names: Registry, spec: TaskSpec, config: Mapping[str, Any]) -> FamilySpec:
-    served = _families(names, spec)
-    found = next((family for family in served if family.matches(config)), None)
-    if found is not None:
-        return found
-    stated = config.get("architectures") or []
-    same_type = [family for family in served if config.get("model_type") in family.model_types]
-    if same_type:
-        raise CheckpointError(
-            f"config.json states architectures {stated}; expected one of "
-            f"{', '.join(same_type[0].architectures)}, which has the head for {spec.name}; "
-            "choose a checkpoint that was trained for this task"
-        )
-    readable = sorted({kind for family in served for kind in family.model_types})
-    raise UnknownFamily(
-        f"family for {spec.name} that reads model_type", str(config.get("model_type")), readable
-    )
 
 
 def _exact(pulled: Pulled) -> str:
     """The reference with its commit, so that the same model can be loaded again."""
     if pulled.commit is None:
         return str(pulled.reference)
-    return f"{pulled.reference.name}@{pulled.commit}"
+    return str(Reference("repo", pulled.reference.name, pulled.commit))

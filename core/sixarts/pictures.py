@@ -24,6 +24,9 @@ def _fonts() -> tuple[tuple[str, frozenset[int]], ...]:
         key=lambda entry: (entry.fname != default, "CJK" not in entry.name, entry.name),
     )
     for entry in entries:
+        # Matplotlib ships a font that maps every code point to a box; it draws nothing that can be read.
+        if entry.name.startswith("Last Resort"):
+            continue
         if entry.name in seen or entry.style != "normal" or entry.weight not in (400, "regular", "normal"):
             continue
         seen.add(entry.name)

@@ -202,6 +202,13 @@ class Registry:
             )
         return found
 
+    def offers(self, plugin: str) -> Mapping[str, Any]:
+        """What one plugin offers, by hook; ``plugin`` is an entry point's name, or ``DISTRIBUTION:ENTRYPOINT``."""
+        for each in self._plugins:
+            if plugin in (each.name, each.title):
+                return each.offers
+        raise UnknownName("plugin", plugin, [each.name for each in self._plugins])
+
     def task(self, name: str) -> TaskSpec:
         """The task of this name or alias.
 

@@ -99,7 +99,7 @@ class Metrics(Result):
 
         figure = Figure(figsize=(5, 0.6 + 0.5 * len(self.values)), layout="constrained")
         axes = figure.add_subplot()
-        for place, (name, metric) in enumerate(self.values.items()):
+        for place, metric in enumerate(self.values.values()):
             spread = [[metric.value - metric.low], [metric.high - metric.value]]
             axes.errorbar(metric.value, place, xerr=spread, fmt="o", capsize=4)
             axes.annotate(

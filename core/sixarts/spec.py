@@ -26,6 +26,8 @@ class TaskSpec:
         default_model: reference of the model that ``load`` takes when none is named.
         samples: inputs that the demo and the contract run.
         examples: ``(input, target)`` pairs, for the contract's ``fit`` and ``evaluate``.
+        bad_inputs: inputs that must be refused before any compute, one of each kind that people give, e.g.
+            ``("", None, 3, b"bytes")``.
         aliases: short names.
         explanations: method name to the targets that it explains, e.g. ``{"attention": ("token",)}``.
             The first method is the default.
@@ -41,6 +43,7 @@ class TaskSpec:
     default_model: str
     samples: tuple[Any, ...]
     examples: tuple[tuple[Any, Any], ...] = ()
+    bad_inputs: tuple[Any, ...] = ()
     aliases: tuple[str, ...] = ()
     explanations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 import types
 import typing
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -103,10 +103,10 @@ class Task:
         card: the model card (Markdown) that came with the model, or ``""``.
     """
 
-    Options: ClassVar[type[Options]] = Options
-    Training: ClassVar[type[Training]] = Training
+    Options: ClassVar[type[Any]] = Options
+    Training: ClassVar[type[Any]] = Training
     #: Whether ``pieces`` needs each piece's result before it yields the next.
-    sequential: ClassVar[bool] = False
+    sequential: bool = False
 
     def __init__(
         self,
@@ -250,13 +250,13 @@ class Task:
         """
         _check_on_error(on_error)
         chosen = self.chosen(**options)
-        total = len(inputs) if hasattr(inputs, "__len__") else None
+        total = len(inputs) if isinstance(inputs, Sized) else None
         return self._streamed(inputs, chosen, on_error, progress, total)
 
     def _streamed(
         self,
         inputs: Iterable[Any],
-        chosen: Options,
+        chosen: Any,
         on_error: OnError,
         progress: bool | None,
         total: int | None,
@@ -272,7 +272,7 @@ class Task:
         self._checked(x, chosen, None)
         return self._lived(x, chosen)
 
-    def _lived(self, x: Any, chosen: Options) -> Iterator[Any]:
+    def _lived(self, x: Any, chosen: Any) -> Iterator[Any]:
         results: list[Any] = []
         pieces = self.pieces(x, chosen)
         piece = next(pieces, None)
@@ -383,7 +383,7 @@ class Task:
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Writes a model folder: config, weights, processor, card, and ``sixarts.json`` with a golden answer."""
+        """Writes a model folder: config, weights, processor, card, and ``sixarts.json``."""
         from sixarts.folder import save_task
 
         return save_task(self, Path(folder))

@@ -89,7 +89,7 @@ class Marian(Model):
             heads = full[f"{side}_attention_heads"]
             if full["d_model"] % heads:
                 raise CheckpointError(
-                    f"d_model={full['d_model']} with {side}_attention_heads={heads}; expected heads that divide it"
+                    f"d_model={full['d_model']} with {side}_attention_heads={heads}; expected a divisor"
                 )
         return full
 

@@ -30,6 +30,17 @@ def sixarts_tasks() -> list[TaskSpec]:
                 ("She likes music.", "她喜欢音乐。"),
                 ("What time is it?", "现在几点了？"),
             ),
+            bad_inputs=(
+                "",
+                "  \n",
+                None,
+                3,
+                b"bytes",
+                "a\x00binary",
+                "\ud800",
+                ["a list"],
+                {"text": "a dict"},
+            ),
             explanations={
                 "attention": ("token",),
                 "integrated_gradients": ("token",),

@@ -78,8 +78,8 @@ def fitted(found: Sequence[Part], length: Callable[[str], int], most: int) -> It
             yield part
             continue
         warnings.warn(
-            f"a sentence of {length(part.text)} tokens is longer than the model's {most}; it is translated in "
-            f"several parts: {part.text[:60]!r}…",
+            f"a sentence of {length(part.text)} tokens is longer than the model's {most}; it is translated "
+            f"in several parts: {part.text[:60]!r}…",
             stacklevel=2,
         )
         for piece in _cut(part.text, length, most):

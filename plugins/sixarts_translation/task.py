@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -37,6 +38,18 @@ class Translation(Result):
 
     def __str__(self) -> str:
         return self.text
+
+    def to_html(self) -> str:
+        """Source and target side by side, a row a sentence, in the page's own fonts."""
+        rows = "".join(
+            f"<tr><td style='padding:2px 24px 2px 0'>{html.escape(source)}</td>"
+            f"<td>{html.escape(target)}</td></tr>"
+            for source, target in self.sentences
+        )
+        return f"<table>{rows}</table><p>score {self.score:.3f}</p>"
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
 
 @dataclass(frozen=True)
@@ -305,7 +318,7 @@ def check_text(x: Any) -> None:
         x.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(
-            f"text that is not valid Unicode (position {error.start}); expected text decoded with its own encoding"
+            f"text that is not valid Unicode (position {error.start}); expected text in its own encoding"
         ) from None
 
 

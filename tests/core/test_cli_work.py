@@ -325,7 +325,7 @@ class FakeHub:
         (folder / "config.json").write_text("{}")
         Manifest.of(folder, task="shouting", family="shouter", api="1", golden=golden).write(folder)
 
-    def pull(self, reference: str, update: bool = False, **_: Any) -> Any:
+    def pull(self, reference: str, choose: Any = None, update: bool = False) -> Any:
         commit = ("b" if update else "a") * 40
         return types.SimpleNamespace(path=self.folder, reference=reference, commit=commit)
 
@@ -361,15 +361,16 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shouting: Shouting) -> 
     folder = tmp_path / "model"
     folder.mkdir()
     fake = FakeHub(folder, {"input": "a", "answer": {"text": "A"}})
-    monkeypatch.setattr(fetching, "open_hub", lambda offline=None: fake)
+    monkeypatch.setattr(fetching, "default_hub", lambda offline=None: fake)
+    monkeypatch.setattr(fetching, "hub_for", lambda reference: fake)
     return fake
 
 
 def golden(monkeypatch: pytest.MonkeyPatch, problem: str | None) -> None:
     """Let the golden check say ``problem``."""
-    module = types.ModuleType("sixarts.loading")
-    module.verify_golden = lambda task: problem  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "sixarts.loading", module)
+    module = types.ModuleType("sixarts.folder")
+    module.golden_difference = lambda task, golden: problem  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sixarts.folder", module)
 
 
 def test_pull(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:

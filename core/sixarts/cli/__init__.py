@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .app import CLOSED_PIPE, command
 
     _settle_streams()
+    # TensorFlow's start-up log is not the command's; who wants it sets the variable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         code = command().main(
             list(sys.argv[1:] if arguments is None else arguments), prog_name="sixarts", standalone_mode=False

@@ -19,6 +19,7 @@ from sixarts.plugins import registry
 from sixarts.spec import TaskSpec
 
 from .output import as_json, say, shortened
+from .starting import start_backend
 
 if TYPE_CHECKING:
     from sixarts_hub.client import Hub
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Answer:
-    """One sample and what came of it; ``plot`` is a PNG as base64."""
+    """One sample and what came of it; its picture is a PNG as base64 in ``plot``, or ``html``."""
 
     input: str
     text: str
     seconds: float
     data: str
     plot: str = ""
+    html: str = ""
 
 
 @dataclass
@@ -66,12 +68,13 @@ def demo(
     task: Annotated[list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")] = None,
 ) -> None:
     """Run every task on its own samples with its default model, offline; print a table, write a page."""
+    from sixarts.hubs import default_hub
+
     from .demo_page import page
-    from .fetching import open_hub
 
     found = registry()
     specs = [found.task(name) for name in task] if task else found.tasks()
-    hub = open_hub(offline=True)
+    hub = default_hub(offline=True)
     showings = []
     for spec in specs:
         say(f"{spec.name} …")
@@ -86,6 +89,8 @@ def demo(
 def show(spec: TaskSpec, hub: Hub) -> Showing:
     """Run one task on its samples; whatever breaks is written down and the other tasks go on."""
     import sixarts
+
+    start_backend()
 
     found = registry()
     showing = Showing(found.spelling(spec), spec.summary, spec.default_model)
@@ -122,7 +127,11 @@ def _show_sample(showing: Showing, loaded: Any, sample: Any) -> None:
         answer = Answer(described(sample), str(result), seconds, as_json(result.to_dict()))
         showing.answers.append(answer)
         with _noting(showing, f"plot of {described(sample)}"):
-            answer.plot = _png(result.plot())
+            # A result that is text draws itself better as HTML, in every script.
+            if hasattr(result, "to_html"):
+                answer.html = result.to_html()
+            else:
+                answer.plot = _png(result.plot())
 
 
 def _explain_sample(showing: Showing, loaded: Any, sample: Any) -> None:

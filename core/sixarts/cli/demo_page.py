@@ -110,5 +110,7 @@ def _answer(answer: Answer, state: str) -> Iterator[str]:
             f'<img src="data:image/png;base64,{answer.plot}" loading="lazy" '
             f'alt="Plot of the answer to: {escape(answer.input, quote=True)}">'
         )
+    if answer.html:
+        yield f'<div class="scroll" tabindex="0">{answer.html}</div>'
     yield f"<pre>{escape(answer.data)}</pre></details>"
     yield "</article>"

@@ -94,9 +94,9 @@ def devices() -> list[str]:
 
 def cache() -> dict[str, Any]:
     """Where the cache is, how much it holds, and whether the network is off."""
-    from .fetching import open_hub
+    from sixarts.hubs import default_hub
 
-    hub = open_hub()
+    hub = default_hub()
     return {
         "folder": str(hub.home),
         "size": size_of(hub.size()),

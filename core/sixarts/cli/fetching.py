@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sixarts.errors import NotFound, SixartsError
+from sixarts.hubs import default_hub, hub_for
 from sixarts.plugins import registry
 
 from .options import AsJson, Plain, application
 from .output import say, show_json, show_table, size_of
+from .starting import start_backend
 
 if TYPE_CHECKING:
     from sixarts_hub.cache import Cached
@@ -28,26 +29,14 @@ SomeReference = Annotated[
 cache_app = application(help="List, measure, check or remove what is cached.")
 
 
-def open_hub(offline: bool | None = None) -> Hub:
-    """The hub with this process's starters; ``offline=True`` opens no socket."""
-    from sixarts_hub.client import Hub
-
-    return Hub(offline=offline, starters={name: partial(_starter, name) for name in registry().starters()})
-
-
-def _starter(name: str) -> Path:
-    folder = registry().starter_folder(name)
-    if folder is None:
-        raise NotFound(f"got starter {name!r}; expected one that a plugin ships; see `sixarts models`")
-    return folder
-
-
 def pull(
     reference: ReferenceName,
     update: Annotated[bool, typer.Option("--update", help="Move a branch to its newest commit.")] = False,
 ) -> None:
     """Fetch a model into the cache and print its folder; nothing is fetched twice."""
-    pulled = open_hub().pull(reference, update=update)
+    from sixarts.layout import needed_files
+
+    pulled = hub_for(reference).pull(reference, needed_files, update=update)
     if pulled.commit is not None:
         say(f"{pulled.reference} is at commit {pulled.commit}")
     print(pulled.path)
@@ -55,7 +44,7 @@ def pull(
 
 def verify(reference: SomeReference = None) -> None:
     """Check every file against its digest, and the golden input against its answer. Nothing is fetched."""
-    hub = open_hub(offline=True)
+    hub = default_hub(offline=True)
     if reference is not None:
         examined = hub.verify(reference)
     else:
@@ -83,10 +72,14 @@ def _golden_verdict(hub: Hub, cached: Cached) -> str:
     if manifest.golden is None:
         return "none recorded"
     import sixarts
-    from sixarts.loading import verify_golden
+
+    start_backend()
+    from sixarts.folder import golden_difference
 
     try:
-        problem = verify_golden(sixarts.load(manifest.task, str(cached.reference), hub=hub))
+        problem = golden_difference(
+            sixarts.load(manifest.task, str(cached.reference), hub=hub), manifest.golden
+        )
     except SixartsError as error:
         problem = str(error)
     return f"FAILED: {problem}" if problem else "ok"
@@ -95,7 +88,7 @@ def _golden_verdict(hub: Hub, cached: Cached) -> str:
 @cache_app.command("list", cls=Plain)
 def list_cached(json: AsJson = False) -> None:
     """List the models in the cache."""
-    entries = open_hub(offline=True).cached()
+    entries = default_hub(offline=True).cached()
     if json:
         return show_json(
             [
@@ -120,7 +113,7 @@ def list_cached(json: AsJson = False) -> None:
 @cache_app.command("size", cls=Plain)
 def size(json: AsJson = False) -> None:
     """Print how much room the cache takes."""
-    taken = open_hub(offline=True).size()
+    taken = default_hub(offline=True).size()
     return show_json({"bytes": taken}) if json else print(size_of(taken))
 
 
@@ -129,7 +122,7 @@ def verify_cached(reference: SomeReference = None) -> None:
     """Check the digest of every cached file."""
     rows = [
         (str(cached.reference), "ok" if problem is None else f"FAILED: {problem}")
-        for cached, problem in open_hub(offline=True).verify(reference)
+        for cached, problem in default_hub(offline=True).verify(reference)
     ]
     show_table(("reference", "files"), rows, "nothing is cached")
     if any(verdict != "ok" for _, verdict in rows):
@@ -139,7 +132,7 @@ def verify_cached(reference: SomeReference = None) -> None:
 @cache_app.command("remove", cls=Plain)
 def remove(reference: ReferenceName) -> None:
     """Remove a model from the cache."""
-    say(f"freed {size_of(open_hub(offline=True).remove(reference))}")
+    say(f"freed {size_of(default_hub(offline=True).remove(reference))}")
 
 
 def push(
@@ -151,4 +144,4 @@ def push(
     """Publish a model folder on the hub; the token is read from the environment (HF_TOKEN)."""
     if not folder.is_dir():
         raise NotFound(f"got {str(folder)!r}, which is no folder; expected one that `sixarts fit` saved")
-    print(open_hub().push(folder, repo, private=private, message=message))
+    print(default_hub().push(folder, repo, private=private, message=message))

@@ -11,6 +11,7 @@ from sixarts.plugins import registry
 
 from .options import AsJson
 from .output import show_json, show_table, size_of
+from .starting import start_backend
 
 
 def tasks(json: AsJson = False) -> None:
@@ -75,6 +76,8 @@ def plugins(json: AsJson = False) -> None:
 def devices(json: AsJson = False) -> None:
     """List the devices that `--device` takes on this machine."""
     import sixarts
+
+    start_backend()
 
     found = sixarts.devices()
     if json:

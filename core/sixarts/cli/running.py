@@ -24,6 +24,7 @@ from .options import (
     task_options,
 )
 from .output import say, show_json, show_table
+from .starting import start_backend
 from .writing import explanation_text, json_of, line_of, write_explanation, writer_for
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def run(
     Options of the task are given as they are called: `--beams 4`. After `--` everything is input.
     """
     import sixarts
+
+    start_backend()
 
     options = task_options(context, option)
     policy = _policy(on_error)
@@ -142,6 +145,8 @@ def explain(
     """Show which part of an input made its answer."""
     import sixarts
 
+    start_backend()
+
     options = task_options(context, option)
     save = write_explanation(output) if output is not None else None
     loaded = sixarts.load(task, model, device=device, precision=precision, **options)
@@ -165,6 +170,8 @@ def evaluate(
 ) -> None:
     """Measure a model on examples with the task's own metric and its confidence interval."""
     import sixarts
+
+    start_backend()
 
     options = task_options(context, option)
     loaded = sixarts.load(task, model, device=device, precision=precision, **options)
@@ -190,6 +197,8 @@ def footprint(
 ) -> None:
     """Measure a model: parameters, bytes, FLOPs, time and energy of one answer."""
     import sixarts
+
+    start_backend()
 
     loaded = sixarts.load(task, model, device=device, precision=precision)
     measured = loaded.footprint(input)

@@ -13,6 +13,7 @@ from sixarts.plugins import registry, resolve
 
 from .options import DeviceName, ModelName, Pairs, Precision, TaskCommand, TaskName, application, task_options
 from .output import say
+from .starting import start_backend
 
 fit_app = application()
 
@@ -51,6 +52,8 @@ def fit(
     new network's, `--layers 4`.
     """
     import sixarts
+
+    start_backend()
 
     if new is not None and model is not None:
         raise OptionError("got --model and --new; give one of the two")

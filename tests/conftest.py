@@ -1,0 +1,45 @@
+"""What all tests share: one Keras backend here, a worker for each other, no network, a home of their own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+# Before anything imports Keras: these are read once a process.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.pop("SIXARTS_OFFLINE", None)
+_HOME = tempfile.TemporaryDirectory(prefix="sixarts-tests-")
+os.environ["SIXARTS_HOME"] = _HOME.name
+
+import pytest  # noqa: E402
+
+if TYPE_CHECKING:
+    from sixarts.testing import Worker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """Nothing but this machine can be reached, in any test."""
+    from sixarts.testing.offline import only_loopback
+
+    with only_loopback():
+        yield
+
+
+@pytest.fixture(scope="session")
+def backends() -> Iterator[dict[str, Worker]]:
+    """A worker process for each installed Keras backend but this process's own, kept for the session."""
+    from sixarts.testing import workers
+
+    yield workers()
+    for worker in workers().values():
+        worker.close()
+
+
+def pytest_unconfigure() -> None:
+    """Removes the session's home, which no test needs any more."""
+    _HOME.cleanup()
