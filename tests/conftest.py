@@ -33,7 +33,7 @@ def no_network() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def backends() -> Iterator[dict[str, Worker]]:
     """A worker process for each installed Keras backend but this process's own, kept for the session."""
-    from sixarts.testing import workers
+    from sixarts.testing.workers import workers
 
     yield workers()
     for worker in workers().values():

@@ -16,6 +16,8 @@ from sixarts.errors import InputError
 
 #: Sizes that the lengths of sequences are rounded up to.
 LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+#: Batches that a stream holds at most.
+WINDOW = 8
 #: Finer ones for training, where a compile is paid once for many epochs.
 TRAINING_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024)
 
@@ -105,7 +107,8 @@ def stream(
     """Results of ``inputs``, in order.
 
     Pieces of several inputs share batches, sorted by size so that little is padded. At most a window of
-    eight batches is held; the first window is one batch, so that the first results come soon.
+    eight batches is held, in inputs as in pieces, since an input may have none; the first window is one
+    batch, so that the first results come soon.
 
     Args:
         engine: the task.
@@ -120,26 +123,25 @@ def stream(
     source = enumerate(inputs)
     window, ended = batch_size, False
     while True:
-        while not ended and len(queue) < window:
-            try:
-                index, x = next(source)
-            except StopIteration:
-                ended = True
-                break
-            slots.append(_opened(engine, index, x, options, queue))
+        # What is done is given before more is read: the source may be a person who types.
         while slots and slots[0].done:
             yield _closed(engine, slots.popleft(), options, failed, single)
-        if not queue:
-            if ended and not slots:
-                return
+        if not ended and len(queue) < window and len(slots) < batch_size * WINDOW:
+            index, x = next(source, (0, _END))
+            if x is _END:
+                ended = True
+            else:
+                slots.append(_opened(engine, index, x, options, queue))
             continue
+        if not queue:
+            return
         taken, queue = queue[:window], queue[window:]
         taken.sort(key=lambda item: engine.size(item[2]))
         for start in range(0, len(taken), batch_size):
             chunk = taken[start : start + batch_size]
             for (slot, place, _), result in zip(chunk, _answers(engine, chunk, options), strict=True):
                 _deliver(engine, slot, place, result, queue)
-        window = min(window * 2, batch_size * 8)
+        window = min(window * 2, batch_size * WINDOW)
 
 
 def _opened(engine: Engine, index: int, x: Any, options: Any, queue: list[Any]) -> _Slot:

@@ -25,6 +25,8 @@ def joules() -> Iterator[Energy]:
     except ImportError:
         yield energy
         return
+    # Its own log_level comes too late for what it says while it starts.
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     # The country only prices the carbon, which is not asked here.
     tracker = OfflineEmissionsTracker(
         country_iso_code="USA",

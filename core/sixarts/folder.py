@@ -8,14 +8,16 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sixarts.card import card_of
 from sixarts.errors import SixartsError
 from sixarts.result import plain
 from sixarts.spec import API_VERSION
-from sixarts.task import Task
 from sixarts_hub import Manifest
+
+if TYPE_CHECKING:
+    from sixarts.task import Task
 
 #: How far a number of the golden answer may be from its record, relative and absolute.
 TOLERANCE = 1e-4
@@ -28,6 +30,8 @@ def save_task(task: Task, folder: Path) -> Path:
         SixartsError: ``folder`` holds something that is not a model folder.
     """
     folder = folder.expanduser().absolute()
+    if folder.is_file():
+        raise SixartsError(f"{folder} is a file; expected a new folder, or a model folder to replace")
     if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").is_file():
         raise SixartsError(
             f"{folder} holds files that are no model; expected a new folder, or a model folder to replace"

@@ -10,6 +10,7 @@ Shapes: ``b`` rows, ``k`` hypotheses a row, ``v`` vocabulary, ``n`` positions of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol
@@ -83,7 +84,8 @@ class Search:
         checks = {
             "max_length": (self.max_length >= 2, "at least 2"),
             "beams": (self.beams >= 1, "at least 1"),
-            "temperature": (self.temperature > 0, "above 0"),
+            "length_penalty": (math.isfinite(self.length_penalty), "a finite number"),
+            "temperature": (0 < self.temperature < math.inf, "above 0 and finite"),
             "top_k": (self.top_k >= 0, "0 or more"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "early_stopping": (self.early_stopping in (True, False, "never"), "True, False or 'never'"),

@@ -203,7 +203,7 @@ class Registry:
         return found
 
     def offers(self, plugin: str) -> Mapping[str, Any]:
-        """What one plugin offers, by hook; ``plugin`` is an entry point's name, or ``DISTRIBUTION:ENTRYPOINT``."""
+        """What a plugin offers, by hook; it is named by its entry point, or ``DISTRIBUTION:ENTRYPOINT``."""
         for each in self._plugins:
             if plugin in (each.name, each.title):
                 return each.offers

@@ -18,6 +18,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+import keras
+import keras
 import numpy as np
 
 from sixarts.batching import Batch, rows_bucket, stream
@@ -276,6 +278,8 @@ class Task:
         results: list[Any] = []
         pieces = self.pieces(x, chosen)
         piece = next(pieces, None)
+        if piece is None:
+            yield self.join([], x, chosen)
         while piece is not None:
             results += self.answer_pieces([piece], chosen)
             yield self.join(results, x, chosen)
@@ -320,6 +324,10 @@ class Task:
         training = self.Training(**options)
         learned = self._examples(examples, "example")
         held = self._examples(validation, "validation example") if validation is not None else None
+        # What `adapt` makes new starts from weights that the seed decides, like everything after it.
+        keras.utils.set_random_seed(training.seed)
+        # What `adapt` makes new is drawn here, before training seeds its own draws.
+        keras.utils.set_random_seed(training.seed)
         replaced = self.adapt(learned, training)
         still = replace(training, seed=training.seed + 1)
         history = train(

@@ -199,13 +199,13 @@ class _Run:
         stopped = "epochs"
         epochs = self.training.epochs
         try:
-            while self.place["epoch"] < epochs:
+            while self.place["epoch"] < epochs and self._patient():
                 self._epoch(lessons(self.place["epoch"]))
                 if validation is not None:
                     self._log("val_loss", _mean(self._tested(lesson) for lesson in validation()))
-                if not self._close_epoch():
-                    stopped = "patience"
-                    break
+                self._close_epoch()
+            if self.place["epoch"] < epochs:
+                stopped = "patience"
         except KeyboardInterrupt:
             stopped = "interrupted"
         if stopped != "interrupted":
@@ -214,6 +214,8 @@ class _Run:
 
     def _epoch(self, batches: Iterable[Lesson]) -> None:
         epoch, epochs = self.place["epoch"], self.training.epochs
+        # PyTorch's dropout draws from a generator that no checkpoint holds: each epoch starts it anew.
+        keras.utils.set_random_seed(self.training.seed + epoch)
         total = len(batches) if isinstance(batches, Sequence) else None
         losses: list[float] = []
         with progress_bar(f"epoch {epoch + 1}/{epochs}", total, self.training.progress) as advance:
@@ -239,8 +241,8 @@ class _Run:
     def _log(self, name: str, value: float) -> None:
         self.metrics.setdefault(name, []).append(value)
 
-    def _close_epoch(self) -> bool:
-        """Keeps the best and the average, writes the checkpoint; false when patience is over."""
+    def _close_epoch(self) -> None:
+        """Keeps the best and the average, writes the checkpoint."""
         judged = self.metrics.get("val_loss") or self.metrics["loss"]
         weights = _values(self.network.variables)
         if judged[-1] < self.place["best"]:
@@ -254,6 +256,9 @@ class _Run:
         self.place["epoch"] += 1
         if self.checkpoints:
             self.checkpoints.write(self.place["epoch"], self._tensors(), self._notes())
+
+    def _patient(self) -> bool:
+        """Whether the best epoch is not too long ago; a run that had stopped stays so when it is resumed."""
         patience = self.training.patience
         return patience is None or self.place["epoch"] - 1 - self.place["best_epoch"] < patience
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from sixarts.checkpoint import Target
+from sixarts.checkpoint import Target, Weights
 from sixarts.errors import CheckpointError
 from sixarts.generation import Generator, Search
 from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, SinusoidalPositions, mask_bias
@@ -187,7 +187,7 @@ class Marian(Model):
         # Old files carry the table of positions, which is a formula; it is read where it is there.
         for side, layer in (("encoder", self.source_positions), ("decoder", self.target_positions)):
             name = f"model.{side}.embed_positions.weight"
-            if name in names:
+            if name in names or (not names and name in self.tables):
                 found[(name,)] = Target(layer.table)
         if names and "final_logits_bias" not in names:
             del found[("final_logits_bias",)]  # a buffer of zeros that some files leave out
@@ -203,6 +203,13 @@ class Marian(Model):
             return {**found, (target, "lm_head.weight"): table}
         head = Target(self.target_embedding.reverse_embeddings, np.transpose)
         return {**found, (target,): table, ("lm_head.weight",): head}
+
+    #: Names of the tables of positions that the file had: in half precision they are not the formula's.
+    tables: frozenset[str] = frozenset()
+
+    def load_weights(self, weights: Weights) -> None:
+        super().load_weights(weights)
+        self.tables = frozenset(name for name in weights if name.endswith(".embed_positions.weight"))
 
     # Generation.
 

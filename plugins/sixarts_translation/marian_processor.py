@@ -50,6 +50,11 @@ class MarianProcessor(Processor):
             lost = [word for word in ("</s>", "<unk>") if word not in words]
             if lost:
                 raise CheckpointError(f"{name} lacks {', '.join(lost)}; expected a Marian vocabulary")
+            odd = [word for word, number in words.items() if type(number) is not int or number < 0]
+            if odd:
+                raise CheckpointError(
+                    f"{name} numbers {odd[0]!r} as {words[odd[0]]!r}; expected whole numbers from 0"
+                )
 
     @classmethod
     def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:

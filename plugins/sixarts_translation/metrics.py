@@ -50,11 +50,7 @@ def measure(answers: Sequence[str], targets: Sequence[str], language: str = "") 
         score = scorer.corpus_score(list(answers), [list(targets)], n_bootstrap=resamples)
         spread = getattr(score, "_ci", 0.0) or 0.0
         center = getattr(score, "_mean", score.score) if resamples > 1 else score.score
-        values[name] = Metric(float(score.score), float(center - spread), float(center + spread))
+        low, high = min(center - spread, score.score), max(center + spread, score.score)
+        values[name] = Metric(float(score.score), *map(float, np.clip([low, high], 0, 100)))
         signatures.append(f"{name}|{scorer.get_signature()}")
     return Metrics(values, "; ".join(signatures), len(answers))
-
-
-def bounded(value: float) -> float:
-    """A score as the field prints it, between 0 and 100."""
-    return float(np.clip(value, 0, 100))

@@ -5,6 +5,7 @@ Sentence boundaries come from ``sentencex``; blank lines, indentation and list m
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +15,8 @@ import sentencex
 
 #: Indentation, quotation and list markers at the head of a line.
 _MARKER = re.compile(r"\s*(?:(?:[-*+•>]|\d{1,3}[.)])\s+)*")
-#: Where an over-long sentence is cut first: after a clause.
-_CLAUSE = re.compile(r"(?<=[,;:，；、：])\s*")
+#: After what an over-long sentence is cut: a clause, else a word, else any character.
+_CUTS = (re.compile(r"[,;:，；、：]\s*"), re.compile(r"\s+"), re.compile(r".", re.DOTALL))
 #: Languages written without spaces between sentences.
 _UNSPACED = frozenset({"zh", "zho", "cmn", "ja", "jpn", "th", "tha", "lo", "km", "my", "yue"})
 
@@ -86,44 +87,39 @@ def fitted(found: Sequence[Part], length: Callable[[str], int], most: int) -> It
             yield from _stripped(piece)
 
 
-def _cut(text: str, length: Callable[[str], int], most: int) -> Iterator[str]:
-    """Greedy packing of clauses, else of words, else of characters."""
-    for units in (_CLAUSE.split(text), re.split(r"(?<=\s)", text), list(text)):
-        if len(units) > 1:
-            break
-    joined, position = "", 0
-    for unit in units:
-        position = text.index(unit, position) + len(unit) if unit else position
-        tail = text[position : position + _gap(text, position)]
-        candidate = joined + unit + tail
-        position += len(tail)
-        if joined and length(candidate) > most:
-            yield joined
-            candidate = unit + tail
-        joined = candidate
-    if joined:
-        if length(joined) > most and len(joined) > 1 and joined != text:
-            yield from _cut(joined, length, most)
-        else:
-            yield joined
-
-
-def _gap(text: str, position: int) -> int:
-    """White space at ``position`` that the split took away."""
-    match = re.compile(r"\s*").match(text, position)
-    return len(match.group()) if match else 0
+def _cut(
+    text: str, length: Callable[[str], int], most: int, cuts: Sequence[re.Pattern[str]] = _CUTS
+) -> Iterator[str]:
+    """As many whole units as fit; a unit that alone is too long is cut more finely."""
+    if not cuts or length(text) <= most:
+        yield text
+        return
+    ends = [match.end() for match in cuts[0].finditer(text)]
+    packed = ""
+    for begin, end in itertools.pairwise([0, *ends, len(text)]):
+        unit = text[begin:end]
+        if packed and length(packed + unit) > most:
+            yield from _cut(packed, length, most, cuts[1:])
+            packed = ""
+        packed += unit
+    yield from _cut(packed, length, most, cuts[1:])
 
 
 def joined(found: Sequence[Part], translations: Sequence[str], language: str) -> str:
     """The parts with their translations put in.
 
-    A single space between two sentences goes where the target language writes none.
+    A single space between two sentences goes where the target language writes none. With fewer translations
+    than sentences it ends before the first that is not translated yet.
     """
     answers = iter(translations)
+    unspaced = re.split("[-_]", language.lower())[0] in _UNSPACED
     out: list[str] = []
     for place, part in enumerate(found):
         if part.translated:
-            out.append(next(answers))
-        elif not (part.text == " " and language in _UNSPACED and 0 < place < len(found) - 1):
+            answer = next(answers, None)
+            if answer is None:
+                break
+            out.append(answer)
+        elif not (part.text == " " and unspaced and 0 < place < len(found) - 1):
             out.append(part.text)
     return "".join(out)

@@ -78,6 +78,11 @@ class TranslationOptions(Options):
     top_p: float | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seed < 0:
+            raise OptionError(f"seed={self.seed!r}; expected 0 or more")
+
 
 @dataclass(frozen=True)
 class TranslationTraining(Training):
@@ -116,6 +121,7 @@ class TranslationTask(Task):
 
     def check(self, x: Any, options: Any) -> None:
         check_text(x)
+        self._tagged(x, options)
 
     def check_options(self, options: Any) -> None:
         # Values out of range are found here, before any text is looked at.
@@ -138,13 +144,18 @@ class TranslationTask(Task):
             top_k=options.top_k,
             top_p=options.top_p,
         )
+        longest = self.model.config["max_position_embeddings"]
+        if search.max_length > longest:
+            raise OptionError(
+                f"max_length={search.max_length!r}; expected at most {longest}, this model's positions"
+            )
         return replace(search, sample=options.sample)
 
     def pieces(self, x: str, options: Any) -> Generator[str, Any, None]:
-        tag = f">>{options.target}<< " if options.target else ""
+        tag, _ = self._tagged(x, options)
         for part in self._parts(x, options):
             if part.translated:
-                yield tag + part.text
+                yield f"{tag} {part.text}" if tag else part.text
 
     def _parts(self, x: str, options: Any) -> list[segments.Part]:
         tag, x = self._tagged(x, options)
@@ -162,6 +173,9 @@ class TranslationTask(Task):
             return f">>{options.target}<<", x
         end = x.find("<<")
         if x.startswith(">>") and end > 0:
+            if x[2:end] not in languages:
+                near = nearest(x[2:end], languages) or list(languages[:12])
+                raise InputError(f"a text for {x[2:end]!r}, not a language of this model; nearest: {near}")
             return x[: end + 2], x[end + 2 :]
         raise OptionError(
             f"this model translates into {len(languages)} languages and none is chosen; "
@@ -199,11 +213,13 @@ class TranslationTask(Task):
         found = self._parts(x, options)
         texts = [text for text, _ in results]
         sources = [part.text for part in found if part.translated]
-        language = options.target or self.model.processor.settings.get("target_lang") or ""
+        tag, _ = self._tagged(x, options)
+        language = tag[2:-2] or self.model.processor.settings.get("target_lang") or ""
         return Translation(
             segments.joined(found, texts, language),
             float(np.mean([score for _, score in results])) if results else 0.0,
-            tuple(zip(sources, texts, strict=True)),
+            # Of a text that is still being translated there are fewer results than sentences.
+            tuple(zip(sources, texts, strict=False)),
         )
 
     # Learning.
@@ -308,7 +324,8 @@ def check_text(x: Any) -> None:
         raise InputError(f"bytes ({len(x)} of them); expected text (str): decode them first")
     if not isinstance(x, str):
         raise InputError(f"{type(x).__name__} {str(x)[:40]!r}; expected text (str)")
-    if not x.strip():
+    # A blank line of a file is layout, and stays; nothing at all is a mistake.
+    if not x.strip() and "\n" not in x:
         raise InputError("an empty text; expected at least one character that is not white space")
     if "\x00" in x:
         raise InputError(

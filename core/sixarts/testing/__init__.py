@@ -23,9 +23,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .contract import CHECKS, Check, Failed, Report, Skipped, check_plugin
+    from .checks_explanation import promise
+    from .contract import Check, Failed, Skipped, Subject, check
     from .pytest_support import parametrize_with_checks
-    from .workers import Worker, installed_backends, workers
+    from .report import CHECKS, Report, check_plugin
+    from .workers import Worker, installed_backends
 
 __all__ = [
     "CHECKS",
@@ -33,25 +35,29 @@ __all__ = [
     "Failed",
     "Report",
     "Skipped",
+    "Subject",
     "Worker",
+    "check",
     "check_plugin",
     "installed_backends",
     "parametrize_with_checks",
-    "workers",
+    "promise",
 ]
 
 #: Public name to the module that holds it.
 _HOMES = {
-    "CHECKS": "contract",
+    "CHECKS": "report",
     "Check": "contract",
     "Failed": "contract",
-    "Report": "contract",
+    "Report": "report",
     "Skipped": "contract",
+    "Subject": "contract",
     "Worker": "workers",
-    "check_plugin": "contract",
+    "check": "contract",
+    "check_plugin": "report",
     "installed_backends": "workers",
     "parametrize_with_checks": "pytest_support",
-    "workers": "workers",
+    "promise": "checks_explanation",
 }
 
 

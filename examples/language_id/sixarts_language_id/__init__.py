@@ -1,0 +1,1 @@
+"""A Sixarts plugin that tells which language a text is written in."""
