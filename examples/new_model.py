@@ -1,7 +1,7 @@
 """A translation model from nothing: tokenizers and network are made by the first ``fit``.
 
-A handful of sentences teaches it just these: real data makes a real model, by the same few lines. Run it as
-``python examples/new_model.py``.
+A handful of sentences teaches it just these; real data makes a real model, by the same few lines.
+Run it as ``python examples/new_model.py``.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["MPLBACKEND"] = "Agg"
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # the loopback hub speaks LFS
 os.environ.pop("SIXARTS_OFFLINE", None)
 _HOME = tempfile.TemporaryDirectory(prefix="sixarts-tests-")
 os.environ["SIXARTS_HOME"] = _HOME.name

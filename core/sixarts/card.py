@@ -43,7 +43,7 @@ class Card:
                 head += [f"{name}:", *(f"  - {value}" for value in values)]
         head += ["tags:", "  - keras", "  - sixarts", "---", "", f"# {self.title}", ""]
         body = [f"## {name}\n\n{self.sections[name].strip()}\n" for name in SECTIONS if name in self.sections]
-        return "\n".join(head) + "\n".join(body)
+        return "\n".join([*head, *body])
 
 
 def missing(text: str) -> list[str]:

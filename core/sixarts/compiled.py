@@ -6,7 +6,7 @@ everything a model computes goes through :class:`Compiled`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -69,7 +69,27 @@ def _for_tensorflow(function: Callable[..., Any], variables: list[Any]) -> Calla
     import tensorflow as tf
 
     # Variables are resources here, passed by reference: a later assignment is seen.
-    return tf.function(function, jit_compile=True, reduce_retracing=False, autograph=False)  # type: ignore[no-any-return]
+    traced = tf.function(function, jit_compile=True, autograph=False)
+    # Each shape's own function is called: that costs half of the general call, and new shapes, which are
+    # meant here, bring no warning.
+    concrete: dict[Any, Callable[..., Any]] = {}
+
+    def run(*arguments: Any) -> Any:
+        key = _signature(arguments)
+        if key not in concrete:
+            concrete[key] = traced.get_concrete_function(*arguments)
+        return concrete[key](*arguments)
+
+    return run
+
+
+def _signature(tree: Any) -> Any:
+    """Structure, shapes and dtypes of a tree of tensors, to look a compiled function up by."""
+    if isinstance(tree, Mapping):
+        return tuple((name, _signature(tree[name])) for name in sorted(tree))
+    if isinstance(tree, list | tuple):
+        return tuple(map(_signature, tree))
+    return (tuple(tree.shape), tree.dtype) if hasattr(tree, "shape") else tree
 
 
 def _for_jax(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:

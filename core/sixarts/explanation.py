@@ -160,7 +160,7 @@ class Attribution:
 
     Args:
         model: with ``embedded`` and ``cut``.
-        score: outputs and the place that is explained (a scalar integer array) to one number a row.
+        score: outputs and the place that is explained (an integer array) to one number a row.
     """
 
     def __init__(self, model: Any, score: Callable[[Mapping[str, Any], Any], Any]) -> None:
@@ -190,7 +190,7 @@ class Attribution:
         self,
         arrays: Mapping[str, np.ndarray],
         baseline: np.ndarray,
-        places: Sequence[int],
+        places: Sequence[Any],
         steps: int = 64,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Integrated gradients (Sundararajan et al. 2017) along the straight line from a baseline.
@@ -198,7 +198,7 @@ class Attribution:
         Args:
             arrays: the network's inputs, one row each; ``cut`` among them.
             baseline: what stands for "nothing" in the place of ``arrays[cut]``, of the same shape.
-            places: what is explained, one after another.
+            places: what is explained, one after another; numbers, or tuples of them, that ``score`` knows.
             steps: points of Gauss–Legendre quadrature; 64 integrate a smooth path to well under 1 %.
 
         Returns:
@@ -226,7 +226,7 @@ class Attribution:
             )
         return np.asarray(values), np.asarray(totals)
 
-    def score(self, arrays: Mapping[str, np.ndarray], place: int) -> np.ndarray:
+    def score(self, arrays: Mapping[str, np.ndarray], place: Any) -> np.ndarray:
         """The score of each row."""
         from sixarts.compiled import to_numpy
 

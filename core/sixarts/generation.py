@@ -6,6 +6,8 @@ each stage compiles once and is then reused. Semantics, lengths and scores follo
 published with ``transformers`` (``GenerationMixin``, read at 5.23): the same weights give the same tokens.
 
 Shapes: ``b`` rows, ``k`` hypotheses a row, ``v`` vocabulary, ``n`` positions of the stage.
+
+More than 400 lines, since greedy search, beam search and sampling share one loop and one state.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import keras
 import numpy as np
 
+from sixarts.blank import blank_zeros
 from sixarts.checkpoint import Target, Weights, assign, open_weights, write_weights
 from sixarts.compiled import Compiled, to_numpy
 from sixarts.device import Device
@@ -147,7 +148,8 @@ class Model:
         folder = Path(folder)
         config = read_json(folder / CONFIG)
         processor = cls.processor_class.from_folder(folder, config)
-        model = cls(cls.configure(**config), processor, device, initializer="zeros")
+        with blank_zeros():
+            model = cls(cls.configure(**config), processor, device, initializer="zeros")
         model.read_extras(folder)
         with model.device.scope():
             model.load_weights(open_weights(folder))

@@ -5,7 +5,8 @@ where needed ``pieces``, ``answer`` and ``join``::
 
     input ─► pieces ─► prepare ─► batching ─► answer ─► finish ─► join ─► result
 
-Only ``answer`` touches the model; everything else is NumPy.
+Only ``answer`` touches the model; everything else is NumPy. More than 400 lines, so that what a domain may
+write and what everyone gets from it stand on one page.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-import keras
 import keras
 import numpy as np
 
@@ -61,17 +61,27 @@ class Options:
 
 def check_options(kind: type[Any], options: Mapping[str, Any]) -> None:
     """Refuses names that the dataclass ``kind`` lacks, and values of another type than it states."""
-    known = {entry.name for entry in fields(kind)}
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     for name, value in options.items():
-        if name not in known:
-            near = nearest(name, known)
-            tail = f"the nearest: {', '.join(near)}" if near else f"known: {', '.join(sorted(known))}"
+        if name not in hints:
+            near = nearest(name, hints)
+            tail = f"the nearest: {', '.join(near)}" if near else f"known: {', '.join(sorted(hints))}"
             raise OptionError(f"no option {name!r}; {tail}")
         if not _is_a(value, hints[name]):
             raise OptionError(
                 f"{name}={value!r} is of type {type(value).__name__}; expected {_type_name(hints[name])}"
             )
+
+
+#: Class of options to its field names and types; every call checks its options.
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+
+
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    if kind not in _HINTS:
+        hints = typing.get_type_hints(kind)
+        _HINTS[kind] = {entry.name: hints[entry.name] for entry in fields(kind)}
+    return _HINTS[kind]
 
 
 def _is_a(value: Any, hint: Any) -> bool:
@@ -284,7 +294,8 @@ class Task:
             results += self.answer_pieces([piece], chosen)
             yield self.join(results, x, chosen)
             try:
-                piece = pieces.send(results[-1])
+                # Only a sequential task asks for results; others may well `yield from` a list.
+                piece = pieces.send(results[-1]) if self.sequential else next(pieces)
             except StopIteration:
                 return
 

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from sixarts.checkpoint import Target, assign, open_weights, write_weights
-from sixarts.device import Device
+from sixarts.device import Device, backend
 from sixarts.errors import OptionError, TrainingError
 from sixarts.progress import progress_bar
 from sixarts.result import Result
@@ -214,8 +214,7 @@ class _Run:
 
     def _epoch(self, batches: Iterable[Lesson]) -> None:
         epoch, epochs = self.place["epoch"], self.training.epochs
-        # PyTorch's dropout draws from a generator that no checkpoint holds: each epoch starts it anew.
-        keras.utils.set_random_seed(self.training.seed + epoch)
+        _seed_process(self.training.seed + epoch)
         total = len(batches) if isinstance(batches, Sequence) else None
         losses: list[float] = []
         with progress_bar(f"epoch {epoch + 1}/{epochs}", total, self.training.progress) as advance:
@@ -367,6 +366,14 @@ def _seed_layers(network: keras.Model, seed: int) -> None:
     states = [variable for variable in network.variables if variable.name == "seed_generator_state"]
     for place, state in enumerate(states):
         state.assign(np.array([seed % 2**32, place], "uint32"))
+
+
+def _seed_process(seed: int) -> None:
+    """Starts PyTorch's own generator anew: its dropout draws from it, and no checkpoint holds its state."""
+    if backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
 
 
 def _value(variable: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,10 @@ def attribute(task: TranslationTask, x: str, method: str, target: Any, options: 
     tokens = task.model.generator(batch.arrays, task._search(options), options.seed)["tokens"][0, 0]
     processor, search = task.model.processor, task.model.search
     pieces = processor.target_pieces(tokens[1:])
+    if not pieces:
+        raise InputError(
+            f"{x[:40]!r}, which this model translates into nothing; expected a text it has words for"
+        )
     places = list(range(len(pieces))) if target is None else [_place(target, pieces)]
     length = bucket(len(pieces) + 1, LENGTHS)
     arrays = {**batch.arrays, "decoder_input_ids": padded([tokens[: len(pieces) + 1]], search.pad, length)}
@@ -74,26 +79,32 @@ def _label(piece: str) -> str:
 def _attention(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
     """Cross-attention, mean over layers and heads, of the step that makes each token."""
     model = task.model
-    if not hasattr(model, "_attention_compiled"):
-        network = model.attention_network
-        model._attention_compiled = Compiled(
-            lambda inputs: network(inputs, training=False), model.variables, model.device
-        )
-    weights = to_numpy(model._attention_compiled(arrays)["cross_attention"])[0]
+    network = model.attention_network
+    compiled = _kept(
+        model,
+        "attention",
+        lambda: Compiled(lambda inputs: network(inputs, training=False), model.variables, model.device),
+    )
+    weights = to_numpy(compiled(arrays)["cross_attention"])[0]
     return weights.mean(axis=(0, 1))[places], None, "share of attention"
 
 
-def _attribution(task: TranslationTask, tokens: Any, length: int) -> Attribution:
-    """Scores the log-probability of the token at each place, given those before it."""
-    wanted = np.zeros(length, "int32")
-    wanted[: len(tokens)] = tokens[:length]
+def _kept(model: Any, name: str, make: Callable[[], Any]) -> Any:
+    """What was compiled for a model, kept with it: the next explanation compiles nothing."""
+    kept = vars(model).setdefault("_explainers", {})
+    if name not in kept:
+        kept[name] = make()
+    return kept[name]
+
+
+def _attribution(task: TranslationTask) -> Attribution:
+    """Scores a pair (position, token): the token's log-probability there, given those before it."""
 
     def score(outputs: Any, place: Any) -> Any:
-        logits = ops.take(outputs["logits"], place, axis=1)
-        token = ops.take(ops.convert_to_tensor(wanted), place)
-        return ops.take(ops.log_softmax(logits, axis=-1), token, axis=-1)
+        logits = ops.take(outputs["logits"], place[0], axis=1)
+        return ops.take(ops.log_softmax(logits, axis=-1), place[1], axis=-1)
 
-    return Attribution(task.model, score)
+    return _kept(task.model, "attribution", lambda: Attribution(task.model, score))
 
 
 def _baseline(task: TranslationTask, ids: np.ndarray) -> np.ndarray:
@@ -103,8 +114,9 @@ def _baseline(task: TranslationTask, ids: np.ndarray) -> np.ndarray:
 
 
 def _integrated_gradients(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
-    found = _attribution(task, tokens, arrays["decoder_input_ids"].shape[1])
-    values, totals = found.integrated_gradients(arrays, _baseline(task, arrays["input_ids"]), places)
+    values, totals = _attribution(task).integrated_gradients(
+        arrays, _baseline(task, arrays["input_ids"]), [(place, tokens[place]) for place in places]
+    )
     return values, totals, "nats"
 
 
@@ -115,10 +127,10 @@ def _occlusion(task: TranslationTask, arrays: Any, tokens: Any, places: list[int
     many = {name: np.repeat(array, rows, axis=0) for name, array in arrays.items()}
     for column in range(count):
         many["attention_mask"][column + 1, column] = 0
-    found = _attribution(task, tokens, arrays["decoder_input_ids"].shape[1])
+    found = _attribution(task)
     values = np.zeros((len(places), arrays["input_ids"].shape[1]))
     for row, place in enumerate(places):
-        scores = found.score(many, place)
+        scores = found.score(many, (place, tokens[place]))
         values[row, :count] = scores[0] - scores[1 : count + 1]
     return values, None, "nats lost without it"
 

@@ -192,6 +192,9 @@ def padded(rows: Sequence[Sequence[int]], fill: int, length: int) -> np.ndarray:
 def _loaded(content: bytes, name: str) -> Any:
     import sentencepiece
 
+    if not content:
+        # SentencePiece takes no bytes for no model, and fails at the first text.
+        raise CheckpointError(f"{name} is empty; expected a SentencePiece model; fetch the model again")
     try:
         return sentencepiece.SentencePieceProcessor(model_proto=content)
     except RuntimeError as error:

@@ -32,7 +32,7 @@ def sixarts_tasks() -> list[TaskSpec]:
             ),
             bad_inputs=(
                 "",
-                "  \n",
+                "  ",
                 None,
                 3,
                 b"bytes",

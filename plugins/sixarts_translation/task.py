@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,9 @@ from sixarts.task import Options, Task
 from sixarts.training import Lesson, Training
 from sixarts_translation import segments
 from sixarts_translation.marian_processor import padded
+
+#: Characters of the longest text whose cut into sentences is remembered.
+REMEMBERED = 2000
 
 
 @dataclass(frozen=True)
@@ -159,10 +163,10 @@ class TranslationTask(Task):
 
     def _parts(self, x: str, options: Any) -> list[segments.Part]:
         tag, x = self._tagged(x, options)
-        processor = self.model.processor
-        found = segments.parts(x, options.segment, processor.settings.get("source_lang") or "en")
         most = self.model.config["max_position_embeddings"] - (1 if tag else 0)
-        return list(segments.fitted(found, lambda text: len(processor.encode(text)), most))
+        # `join` asks again for what `pieces` cut a moment ago: short texts are remembered, books are not.
+        cut = _cut if len(x) <= REMEMBERED else _cut.__wrapped__
+        return list(cut(self.model.processor, x, options.segment, most))
 
     def _tagged(self, x: str, options: Any) -> tuple[str, str]:
         """The language tag that stands before a text or comes from the options, and the text without it."""
@@ -217,7 +221,7 @@ class TranslationTask(Task):
         language = tag[2:-2] or self.model.processor.settings.get("target_lang") or ""
         return Translation(
             segments.joined(found, texts, language),
-            float(np.mean([score for _, score in results])) if results else 0.0,
+            sum(score for _, score in results) / len(results) if results else 0.0,
             # Of a text that is still being translated there are fewer results than sentences.
             tuple(zip(sources, texts, strict=False)),
         )
@@ -289,6 +293,13 @@ class TranslationTask(Task):
                 for source, target in result.sentences
             )
         )
+
+
+@functools.lru_cache(maxsize=512)
+def _cut(processor: Any, text: str, segment: str, most: int) -> tuple[segments.Part, ...]:
+    """A text's parts, none of more than ``most`` tokens."""
+    found = segments.parts(text, segment, processor.settings.get("source_lang") or "en")
+    return tuple(segments.fitted(found, lambda part: len(processor.encode(part)), most))
 
 
 class _Lessons(Sequence[Lesson]):

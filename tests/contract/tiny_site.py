@@ -37,3 +37,22 @@ def train_starter(site: Path) -> None:
     task.fit(list(task.spec.examples), epochs=60, learning_rate=0.02, progress=False)
     task.card = CARD
     task.save(site / "tiny_art" / "starters" / "mood")
+
+
+def disagree() -> None:
+    """In a worker: makes the tiny task answer as no other backend does."""
+    agree()
+    from tiny_art.task import MoodTask
+
+    MoodTask.finish = lambda self, outputs, batch, options: [0.75 for _ in batch.context]
+
+
+def agree() -> None:
+    """In a worker: finds the plugins that are installed now, anew."""
+    from sixarts.plugins import registry
+    from sixarts.testing.contract import forget_subjects
+
+    registry.cache_clear()
+    forget_subjects()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tiny_art"]:
+        del sys.modules[name]

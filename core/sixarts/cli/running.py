@@ -62,7 +62,7 @@ def run(
     """
     import sixarts
 
-    start_backend()
+    start_backend(task)
 
     options = task_options(context, option)
     policy = _policy(on_error)
@@ -145,7 +145,7 @@ def explain(
     """Show which part of an input made its answer."""
     import sixarts
 
-    start_backend()
+    start_backend(task)
 
     options = task_options(context, option)
     save = write_explanation(output) if output is not None else None
@@ -171,7 +171,7 @@ def evaluate(
     """Measure a model on examples with the task's own metric and its confidence interval."""
     import sixarts
 
-    start_backend()
+    start_backend(task)
 
     options = task_options(context, option)
     loaded = sixarts.load(task, model, device=device, precision=precision, **options)
@@ -198,7 +198,7 @@ def footprint(
     """Measure a model: parameters, bytes, FLOPs, time and energy of one answer."""
     import sixarts
 
-    start_backend()
+    start_backend(task)
 
     loaded = sixarts.load(task, model, device=device, precision=precision)
     measured = loaded.footprint(input)

@@ -7,13 +7,18 @@ import os
 import sys
 import tempfile
 
+from sixarts.plugins import registry, require
 
-def start_backend() -> None:
+
+def start_backend(task: str | None = None) -> None:
     """Imports Keras and looks for devices; what they wrote is shown only when that fails.
 
+    A ``task`` that nobody has, or whose extra is missing, is told first: the import takes seconds.
     TensorFlow writes to the file descriptor before any of its own settings can stop it.
     ``SIXARTS_DEBUG=1`` holds nothing back.
     """
+    if task is not None:
+        require(registry().task(task))
     if "keras" in sys.modules or os.environ.get("SIXARTS_DEBUG"):
         return
     sys.stderr.flush()

@@ -53,7 +53,7 @@ def fit(
     """
     import sixarts
 
-    start_backend()
+    start_backend(task)
 
     if new is not None and model is not None:
         raise OptionError("got --model and --new; give one of the two")

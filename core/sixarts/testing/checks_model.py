@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -157,8 +158,11 @@ def backends_agree(subject: Subject) -> None:
         raise Skipped("no other Keras backend is installed")
     inputs = list(subject.spec.samples)
     here = [answer.to_dict() for answer in subject.task(inputs)]
-    for name, worker in others.items():
-        there = worker.call("sixarts.testing.checks_model:answers", subject.name, inputs)
+    ask = ("sixarts.testing.checks_model:answers", subject.name, inputs)
+    with ThreadPoolExecutor() as pool:  # each worker is a process of its own
+        waiting = {name: pool.submit(worker.call, *ask) for name, worker in others.items()}
+    for name, answered in waiting.items():
+        there = answered.result()
         found = difference("answer", here, there, ACROSS_BACKENDS)
         expect(found is None, f"on {name}, {found}")
 

@@ -17,7 +17,7 @@ def sixarts_tasks() -> list[TaskSpec]:
         TaskSpec(
             name="language-identification",
             summary="The language that a text is written in.",
-            task="sixarts_language_id.task:LanguageTask",
+            task="sixarts_language_id.task:LanguageIdentification",
             signatures=(SIGNATURE,),
             default_model="starter/six-languages",
             samples=(

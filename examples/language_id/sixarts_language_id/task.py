@@ -69,7 +69,7 @@ class LanguageTraining(Training):
     learning_rate: float = 0.02
 
 
-class LanguageTask(Task):
+class LanguageIdentification(Task):
     """Answers texts with :class:`Language`.
 
     Example::
@@ -201,12 +201,13 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 def wilson(right: int, count: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927).
 
-    >>> [round(end, 3) for end in wilson(9, 10)]
-    [0.596, 0.982]
+    >>> [round(end, 3) for end in wilson(9, 10)], wilson(10, 10)[1]
+    ([0.596, 0.982], 1.0)
     """
     z = 1.959964
     share = right / count
     middle = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
-    return (middle - spread) / scale, (middle + spread) / scale
+    # At 0 and 1 the share is the end itself, which rounding may miss.
+    return min((middle - spread) / scale, share), max((middle + spread) / scale, share)

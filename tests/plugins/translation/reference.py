@@ -52,7 +52,9 @@ def piece_names(model: bytes) -> list[str]:
 
     spm = sentencepiece.SentencePieceProcessor(model_proto=model)
     return [
-        spm.id_to_piece(i) for i in range(spm.get_piece_size()) if not (spm.is_control(i) or spm.is_unknown(i))
+        spm.id_to_piece(i)
+        for i in range(spm.get_piece_size())
+        if not (spm.is_control(i) or spm.is_unknown(i))
     ]
 
 
@@ -151,7 +153,9 @@ def teacher_forced(model: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, np
 SEARCH = {"pad_token_id": PAD, "eos_token_id": EOS, "decoder_start_token_id": PAD, "max_length": 20}
 
 
-def generated(model: Any, inputs: Mapping[str, np.ndarray], search: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def generated(
+    model: Any, inputs: Mapping[str, np.ndarray], search: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
     """The published network's sequences, ``[b, k, n]``, and their scores where it searches with beams."""
     import torch
     from transformers import GenerationConfig
@@ -192,7 +196,9 @@ def opened(folder: str, precision: str = "float32") -> Any:
     return Marian.from_folder(Path(folder), Device.of("cpu", precision))
 
 
-def answers(folder: str, arrays: Mapping[str, np.ndarray], precision: str = "float32") -> dict[str, np.ndarray]:
+def answers(
+    folder: str, arrays: Mapping[str, np.ndarray], precision: str = "float32"
+) -> dict[str, np.ndarray]:
     """Encoder output, logits of the whole network, and logits made one cached step at a time."""
     from sixarts.compiled import Compiled, to_numpy
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import doctest
 import json
 import sys
 import warnings
@@ -14,13 +13,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from reference import WORDS, configuration, piece_names, pieces, saved
 
 import sixarts as sa
 from sixarts.errors import InputError, MissingExtra, OptionError, TrainingError
-from sixarts_translation import segments
 
 PAIRS = [
     ("I have a dog.", "我有一只狗。"),
@@ -44,10 +40,10 @@ TINY = {
     "dropout": 0.0,
     "num_beams": 2,
     "max_length": 20,
-    "early_stopping": True,
+    "early_stopping": False,
 }
 LEARNING: dict[str, Any] = {
-    "epochs": 50,
+    "epochs": 100,
     "batch_size": 6,
     "learning_rate": 1e-2,
     "label_smoothing": 0.0,
@@ -186,6 +182,7 @@ def test_what_holds_no_words_stays_as_it_is(spaced: Any) -> None:
     result = spaced("— … !\n***")
     assert result.text == "— … !\n***" and result.sentences == () and result.score == 0.0
     assert not spaced.heard
+    assert [result.text for result in spaced(["\n", " \n\n"])] == ["\n", " \n\n"]
 
 
 @pytest.mark.quick
@@ -227,59 +224,6 @@ def test_no_warning_within_the_limit(spaced: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         spaced("I have a dog.")
-
-
-# Segments.
-
-LINES = st.lists(
-    st.sampled_from(
-        ["One.", "Two! ", "Mr. X ", "\n", "\r\n", "\r", "- ", "1. ", "> ", "\t", "。", "我有狗。", "a,b; c", " ", "\x85"]
-    )
-    | st.text(max_size=6)
-).map("".join)
-
-
-@pytest.mark.quick
-@settings(deadline=None, derandomize=True, database=None)
-@given(LINES, st.sampled_from(["sentence", "line", "none"]), st.sampled_from(["en", "zh", "xx", ""]))
-def test_parts_joined_are_the_text(text: str, unit: str, language: str) -> None:
-    found = segments.parts(text, unit, language)
-    assert "".join(part.text for part in found) == text
-    for part in found:
-        if part.translated:
-            assert part.text == part.text.strip() and any(map(str.isalnum, part.text))
-    same = [part.text for part in found if part.translated]
-    assert segments.joined(found, same, "en") == text
-
-
-@pytest.mark.quick
-@settings(deadline=None, derandomize=True, database=None, max_examples=200)
-@given(LINES, st.integers(4, 12), st.sampled_from([len, lambda text: len(text.encode())]))
-def test_fitted_loses_nothing_and_fits(text: str, most: int, length: Any) -> None:
-    found = segments.parts(text, "none")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        cut = list(segments.fitted(found, length, most))
-    assert "".join(part.text for part in cut) == text
-    assert all(length(part.text) <= most for part in cut if part.translated)
-
-
-@pytest.mark.quick
-def test_cuts_prefer_clauses_to_words_to_characters() -> None:
-    def cut(text: str, most: int) -> list[str]:
-        with pytest.warns(UserWarning):
-            found = segments.fitted([segments.Part(text, True)], len, most)
-            return [part.text for part in found if part.translated]
-
-    assert cut("one two, three four", 12) == ["one two,", "three four"]
-    assert cut("one two three four", 12) == ["one two", "three four"]
-    assert cut("onetwothree", 4) == ["onet", "woth", "ree"]
-    assert cut("a very long first clause, b, c", 12) == ["a very long", "first", "clause,", "b, c"]
-
-
-@pytest.mark.quick
-def test_doctests() -> None:
-    assert doctest.testmod(segments).attempted and not doctest.testmod(segments).failed
 
 
 # Several target languages.
@@ -332,7 +276,9 @@ def test_the_chosen_language_decides_how_sentences_are_joined(multilingual: Any)
 
 
 def test_a_tag_changes_the_answer(multilingual: Any) -> None:
-    assert multilingual("the fox", target="fra", max_length=12) != multilingual("the fox", target="deu", max_length=12)
+    assert multilingual("the fox", target="fra", max_length=12) != multilingual(
+        "the fox", target="deu", max_length=12
+    )
 
 
 # Options and bad input.
@@ -371,7 +317,7 @@ def test_options_out_of_range_are_refused(parrot: Any, options: dict[str, Any], 
 
 BAD = [
     ("", "an empty text"),
-    (" \n\t", "an empty text"),
+    (" \t", "an empty text"),
     (b"dog", "bytes"),
     (7, "int"),
     (None, "NoneType"),
@@ -413,7 +359,7 @@ def test_bad_input_may_be_returned_in_its_place(parrot: Any) -> None:
 @pytest.mark.quick
 def test_a_stream_gives_what_came_before_a_bad_input(parrot: Any) -> None:
     found = []
-    with pytest.raises(InputError, match="^input 3: "):
+    with pytest.raises(InputError, match=r"^input 3: "):
         for result in parrot.stream(["a.", "b.", "c.", "", "d."], batch_size=1, progress=False):
             found.append(result.text)
     assert found == ["A.", "B.", "C."]
@@ -452,14 +398,12 @@ def test_explanations(taught: Any, method: str) -> None:
 
 
 @pytest.mark.quick
-def test_the_last_word_comes_from_the_word_that_it_means(taught: Any) -> None:
-    """Taking away the animal costs the animal's character most."""
-    for text, animal in (("I have a dog.", "狗"), ("She has a cat.", "猫")):
-        found = taught.explain(text, "occlusion", target=next(
-            label for label in taught.explain(text).target_labels if animal in label
-        ))
-        assert found.values.shape[0] == 1
-        assert found.values.max() > 0
+def test_hiding_a_word_costs_the_word_that_it_means(taught: Any) -> None:
+    """Its translation becomes less probable."""
+    found = taught.explain("I have a dog.", "occlusion")
+    lost = dict(zip(found.target_labels, found.values.max(axis=1), strict=True))
+    animal = next(label for label in lost if "狗" in label or "只" in label)
+    assert lost[animal] > 0
 
 
 @pytest.mark.quick

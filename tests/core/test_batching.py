@@ -1,0 +1,151 @@
+"""Streams: order, shared batches, windows, failures, constant memory; and batches for training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_networks import Engine
+
+from sixarts.batching import TRAINING_LENGTHS, WINDOW, Batch, bucket, rows_bucket, shuffled, stream
+from sixarts.errors import InputError
+
+pytestmark = pytest.mark.quick
+
+quickly = settings(deadline=None, derandomize=True, database=None)
+INPUTS = st.lists(
+    st.lists(st.integers(0, 40), max_size=5) | st.sampled_from(["bad", [3, "broken"]]), max_size=30
+)
+
+
+def failure(error: InputError) -> Any:
+    return ("failed", error.index, error.reason)
+
+
+def wanted(x: Any, index: int) -> Any:
+    if x == "bad":
+        return ("failed", index, "it is bad")
+    if "broken" in x:
+        return ("failed", index, "a piece is broken")
+    if 13 in x:
+        return ("failed", index, "13 cannot be answered")
+    return [piece**2 for piece in x]
+
+
+@quickly
+@given(INPUTS, st.integers(1, 5), st.booleans())
+def test_every_input_gets_its_own_answer_in_order(inputs: Any, size: int, sequential: bool) -> None:
+    engine = Engine(sequential)
+    found = list(stream(engine, iter(inputs), None, size, failure))
+    assert found == [wanted(x, index) for index, x in enumerate(inputs)]
+    assert all(0 < len(batch) <= size for batch in engine.batches)
+
+
+def test_pieces_of_several_inputs_share_batches_of_like_size() -> None:
+    engine = Engine()
+    inputs = [[n, 90 - n] for n in range(20, 36)]
+    list(stream(engine, inputs, None, 4, failure))
+    assert sum(map(len, engine.batches)) == 32
+    assert len(engine.batches) == 8
+    # Once the window is wider than a batch, small pieces do not go with large ones.
+    assert all(max(batch) - min(batch) < 30 for batch in engine.batches[1:3])
+
+
+def test_sequential_inputs_share_batches_too() -> None:
+    engine = Engine(sequential=True)
+    list(stream(engine, [[1, 2, 3], [4, 5, 6]], None, 2, failure))
+    assert engine.batches == [[1, 4], [2, 5], [3, 6]]
+
+
+@pytest.mark.parametrize("kind", ["answered", "bad", "empty"])
+def test_memory_stays_constant(kind: str) -> None:
+    """Of 100,000 inputs no more than a window is looked at ahead of what was given."""
+    engine = Engine()
+    one: Any = {"answered": [2], "bad": "bad", "empty": []}[kind]
+    given_out, furthest = 0, 0
+    for _ in stream(engine, (one for _ in range(100_000)), None, 16, failure):
+        given_out += 1
+        furthest = max(furthest, engine.opened - given_out)
+    assert given_out == 100_000
+    assert furthest <= 16 * WINDOW
+
+
+def test_a_long_sequential_input_does_not_let_the_others_pile_up() -> None:
+    engine = Engine(sequential=True)
+    results = stream(
+        engine, (list(range(14, 2000)) if n == 0 else [1] for n in range(100_000)), None, 4, failure
+    )
+    assert len(next(results)) == 1986
+    assert engine.opened <= 4 * WINDOW
+
+
+def test_the_first_results_come_after_one_batch() -> None:
+    engine = Engine()
+    next(stream(engine, ([n] for n in range(20, 1000)), None, 8, failure))
+    assert len(engine.batches) == 1 and engine.opened == 8
+
+
+def test_one_alone_has_no_index() -> None:
+    assert list(stream(Engine(), ["bad"], None, 2, failure, single=True)) == [("failed", None, "it is bad")]
+
+
+def test_what_raises_ends_the_stream_after_what_came_before() -> None:
+    def raising(error: InputError) -> Any:
+        raise error
+
+    found = []
+    with pytest.raises(InputError, match=r"^input 2: it is bad"):
+        for result in stream(Engine(), [[1], [2], "bad", [3]], None, 8, raising):
+            found.append(result)
+    assert found == [[1], [4]]
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    engine = Engine()
+    engine.answer = lambda piece: 1 // 0  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        list(stream(engine, [[1]], None, 8, failure))
+
+
+# Shapes.
+
+
+@quickly
+@given(st.integers(1, 3000))
+def test_buckets_hold_what_they_are_for(size: int) -> None:
+    assert bucket(size) >= size and bucket(size, TRAINING_LENGTHS) >= size
+    assert bucket(bucket(size)) == bucket(size)
+
+
+@quickly
+@given(st.integers(1, 64), st.integers(1, 64))
+def test_rows_are_rounded_up_within_the_batch(rows: int, most: int) -> None:
+    rows = min(rows, most)
+    assert rows <= rows_bucket(rows, most) <= most
+
+
+def test_a_batch_is_filled_with_its_last_row() -> None:
+    import numpy as np
+
+    batch = Batch({"x": np.array([[1], [2]])}, ["a", "b"])
+    assert batch.filled(4).arrays["x"].tolist() == [[1], [2], [2], [2]]
+    assert batch.filled(4).context == ["a", "b"]
+    assert batch.filled(2) is batch
+
+
+@quickly
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=80), st.integers(1, 9), st.integers(0, 99))
+def test_shuffled_batches_hold_every_example_once(sizes: list[int], rows: int, seed: int) -> None:
+    plan = shuffled(sizes, rows, seed, 3)
+    assert sorted(index for _, indices in plan for index in indices) == list(range(len(sizes)))
+    for length, indices in plan:
+        assert len(indices) <= rows
+        assert {bucket(sizes[index], TRAINING_LENGTHS) for index in indices} == {length}
+    assert plan == shuffled(sizes, rows, seed, 3)
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    sizes = [5] * 64
+    assert len({str(shuffled(sizes, 4, seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
