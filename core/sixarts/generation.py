@@ -102,7 +102,7 @@ class Search:
         """Reads the published ``generation_config.json`` (or ``config.json``) keys."""
         eos = config.get("eos_token_id", ())
         chosen = {
-            ours: config[theirs] for theirs, ours in _PUBLISHED.items() if config.get(theirs) is not None
+            ours: config[theirs] for theirs, ours in PUBLISHED.items() if config.get(theirs) is not None
         }
         eos_ids = tuple(eos) if isinstance(eos, (list, tuple)) else (eos,)
         # An end among them is left out, as published: a sequence could never stop.
@@ -120,7 +120,8 @@ class Search:
         return replace(self, **{k: v for k, v in options.items() if v is not None and k in known})
 
 
-_PUBLISHED = {
+#: Published name of a setting to ours.
+PUBLISHED = {
     "decoder_start_token_id": "start",
     "pad_token_id": "pad",
     "max_length": "max_length",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sixarts.device import Device
-from sixarts.errors import NotFound, OptionError, UnknownFamily, UnknownModel
+from sixarts.errors import NotFound, OptionError, UnknownFamily, UnknownModel, nearest
 from sixarts.hubs import hub_for
 from sixarts.layout import families_of, family_of, needed_files
 from sixarts.model import Model, read_json
@@ -101,6 +101,10 @@ def new(
         raise UnknownFamily(f"family of {spec.name}", str(family), served)
     require(served[family])
     kind: type[Model] = resolve(served[family].model)
+    for name in config if kind.settings else ():
+        if name not in kind.settings:
+            near = nearest(name, kind.settings) or sorted(kind.settings)
+            raise OptionError(f"no setting {name!r} of family {family!r}; the nearest: {', '.join(near)}")
     network = kind(kind.configure(**config), None, Device.of(device, precision))
     made: Task = resolve(spec.task)(spec, network, reference=f"new {family}")
     return made

@@ -58,6 +58,8 @@ class Model:
     processor_class: ClassVar[type[Processor]]
     #: Weights of published files that the network does not need, as glob patterns.
     ignored: ClassVar[tuple[str, ...]] = ()
+    #: Names that ``sixarts.new`` may set in ``config.json``; none is checked where it is empty.
+    settings: ClassVar[frozenset[str]] = frozenset()
 
     embedded: Any = None
     cut: str = ""

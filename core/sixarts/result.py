@@ -69,7 +69,7 @@ class Metric(Result):
     confidence: float = 0.95
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Metrics(Result):
             spread = [[metric.value - metric.low], [metric.high - metric.value]]
             axes.errorbar(metric.value, place, xerr=spread, fmt="o", capsize=4)
             axes.annotate(
-                f"{metric.value:.1f}", (metric.value, place), (0, 6), textcoords="offset points", ha="center"
+                f"{metric.value:.3g}", (metric.value, place), (0, 6), textcoords="offset points", ha="center"
             )
         axes.set_yticks(range(len(self.values)), list(self.values))
         axes.set_ylim(-0.6, len(self.values) - 0.4)

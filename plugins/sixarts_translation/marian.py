@@ -18,7 +18,7 @@ from keras import ops
 
 from sixarts.checkpoint import Target, Weights
 from sixarts.errors import CheckpointError
-from sixarts.generation import Generator, Search
+from sixarts.generation import PUBLISHED, Generator, Search
 from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, SinusoidalPositions, mask_bias
 from sixarts.model import Model, read_optional_json, write_json
 from sixarts_translation.marian_processor import MarianProcessor
@@ -74,6 +74,7 @@ class Marian(Model):
     cut = "input_ids"
     # `shared` stands beside untied tables in some files; nothing reads it there.
     ignored: ClassVar[tuple[str, ...]] = ("model.shared.weight",)
+    settings = frozenset({*DEFAULTS, *PUBLISHED, "eos_token_id", "bad_words_ids", "decoder_vocab_size"})
 
     @classmethod
     def configure(cls, **config: Any) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import FILES, NAME, contents, flip_a_bit
 from server import HubServer
 
+from conftest import FILES, NAME, contents, flip_a_bit
 from sixarts_hub import Hub, Reference
 from sixarts_hub.errors import BadReference, Corrupt, ManifestError, NotFound
 

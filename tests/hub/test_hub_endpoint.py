@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import FILES, NAME, contents
 from server import Answer, HubServer, Request, as_json, failure
 
+from conftest import FILES, NAME, contents
 from sixarts_hub import Hub
 from sixarts_hub.endpoint import Endpoint
 from sixarts_hub.errors import Corrupt, HubError, NotFound, Unreachable, UnsafeFile

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import FILES, NAME, contents, flip_a_bit
 from server import Answer, HubServer, Request, with_body
 
+from conftest import FILES, NAME, contents, flip_a_bit
 from sixarts_hub import Hub, Listing, Manifest, Reference
 from sixarts_hub.errors import (
     BadReference,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import NAME, contents, flip_a_bit
 from server import Answer, HubServer, Request
 
+from conftest import NAME, contents, flip_a_bit
 from sixarts_hub import Hub
 from sixarts_hub.errors import BadReference, Corrupt, HubError, ManifestError, NotFound
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import flip_a_bit
 
+from conftest import flip_a_bit
 from sixarts_hub import Manifest
 from sixarts_hub.errors import Corrupt, ManifestError, UnsafeFile
 from sixarts_hub.manifest import FILE, verify
