@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sixarts.task import Task
+from typing import Any
 
 #: Sections that a complete card has.
 SECTIONS = ("Use", "Data", "Training", "Evaluation", "Footprint", "Limits")
@@ -52,7 +49,7 @@ def missing(text: str) -> list[str]:
     return lacks + [f"## {name}" for name in SECTIONS if f"\n## {name}\n" not in text]
 
 
-def card_of(task: Task) -> str:
+def card_of(task: Any) -> str:
     """A card with what is known of a model that came without one; what is not known is said."""
     model = task.model
     origin = task.reference or "a new network"

@@ -1,4 +1,7 @@
-"""A task as a model folder: written whole, with a card and a golden answer, and published."""
+"""A task as a model folder: written whole, with a card and a golden answer, and published.
+
+A task here is any object with a task's public face: ``sixarts.task`` calls this module, not the reverse.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sixarts.card import card_of
 from sixarts.errors import SixartsError
@@ -16,14 +19,11 @@ from sixarts.result import plain
 from sixarts.spec import API_VERSION
 from sixarts_hub import Manifest
 
-if TYPE_CHECKING:
-    from sixarts.task import Task
-
 #: How far a number of the golden answer may be from its record, relative and absolute.
 TOLERANCE = 1e-4
 
 
-def save_task(task: Task, folder: Path) -> Path:
+def save_task(task: Any, folder: Path) -> Path:
     """Writes a model folder; it appears whole, or the old one stays.
 
     Raises:
@@ -68,7 +68,7 @@ def _swap(draft: Path, folder: Path) -> None:
 
 
 def push_task(
-    task: Task, repo: str, *, token: str | None = None, private: bool = False, message: str | None = None
+    task: Any, repo: str, *, token: str | None = None, private: bool = False, message: str | None = None
 ) -> str:
     """Saves to a draft and publishes it in one commit; returns the commit."""
     from sixarts.hubs import default_hub
@@ -78,7 +78,7 @@ def push_task(
         return default_hub().push(folder, repo, token=token, private=private, message=message)
 
 
-def golden_of(task: Task) -> dict[str, Any] | None:
+def golden_of(task: Any) -> dict[str, Any] | None:
     """The task's first sample with this model's answer, for ``sixarts verify``."""
     sample = plain(task.spec.samples[0])
     try:
@@ -89,7 +89,7 @@ def golden_of(task: Task) -> dict[str, Any] | None:
     return {"input": sample, "answer": answer.to_dict(), "tolerance": TOLERANCE}
 
 
-def golden_difference(task: Task, golden: Mapping[str, Any]) -> str | None:
+def golden_difference(task: Any, golden: Mapping[str, Any]) -> str | None:
     """What differs between the recorded golden answer and this one, in words; ``None`` when nothing does."""
     answer = task(golden["input"]).to_dict()
     return difference("answer", golden["answer"], answer, golden.get("tolerance", TOLERANCE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -14,11 +14,8 @@ from sixarts.errors import InputError, OptionError
 from sixarts.explanation import Attribution, Explanation
 from sixarts_translation.marian_processor import SPACE, padded
 
-if TYPE_CHECKING:
-    from sixarts_translation.task import TranslationTask
 
-
-def attribute(task: TranslationTask, x: str, method: str, target: Any, options: Any) -> Explanation:
+def attribute(task: Any, x: str, method: str, target: Any, options: Any) -> Explanation:
     """Explains the translation of one text that fits the model.
 
     Args:
@@ -53,7 +50,7 @@ def attribute(task: TranslationTask, x: str, method: str, target: Any, options: 
     )
 
 
-def _whole(task: TranslationTask, x: str, options: Any) -> str:
+def _whole(task: Any, x: str, options: Any) -> str:
     """The text as the one piece that the model sees."""
     pieces = list(task.pieces(x, type(options)(**{**vars(options), "segment": "none"})))
     if len(pieces) != 1:
@@ -76,7 +73,7 @@ def _label(piece: str) -> str:
     return piece.replace(SPACE, " ").strip() or "␣"
 
 
-def _attention(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
+def _attention(task: Any, arrays: Any, tokens: Any, places: list[int]) -> Any:
     """Cross-attention, mean over layers and heads, of the step that makes each token."""
     model = task.model
     network = model.attention_network
@@ -97,7 +94,7 @@ def _kept(model: Any, name: str, make: Callable[[], Any]) -> Any:
     return kept[name]
 
 
-def _attribution(task: TranslationTask) -> Attribution:
+def _attribution(task: Any) -> Attribution:
     """Scores a pair (position, token): the token's log-probability there, given those before it."""
 
     def score(outputs: Any, place: Any) -> Any:
@@ -107,20 +104,20 @@ def _attribution(task: TranslationTask) -> Attribution:
     return _kept(task.model, "attribution", lambda: Attribution(task.model, score))
 
 
-def _baseline(task: TranslationTask, ids: np.ndarray) -> np.ndarray:
+def _baseline(task: Any, ids: np.ndarray) -> np.ndarray:
     """Padding in the place of every token but the end: a source that says nothing."""
     end = task.model.processor.eos
     return np.where(ids == end, end, task.model.search.pad).astype("int32")
 
 
-def _integrated_gradients(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
+def _integrated_gradients(task: Any, arrays: Any, tokens: Any, places: list[int]) -> Any:
     values, totals = _attribution(task).integrated_gradients(
         arrays, _baseline(task, arrays["input_ids"]), [(place, tokens[place]) for place in places]
     )
     return values, totals, "nats"
 
 
-def _occlusion(task: TranslationTask, arrays: Any, tokens: Any, places: list[int]) -> Any:
+def _occlusion(task: Any, arrays: Any, tokens: Any, places: list[int]) -> Any:
     """How much less probable each token is when one source token cannot be seen."""
     count = int(arrays["attention_mask"].sum())
     rows = bucket(count + 1, LENGTHS)

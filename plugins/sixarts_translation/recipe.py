@@ -6,8 +6,8 @@
 
 ``cmn.txt.gz`` holds tab-separated English–Chinese pairs, one a line: the Tatoeba export of
 manythings.org/anki (CC BY 2.0 FR) as republished at YC-Coder-Chen/English-Chinese-Translator. A run that was
-killed goes on with the same command. Every choice was made on the validation part; the test part is
-measured once, by this program, when training is over.
+killed goes on with the same command (subword cuts are drawn anew, see ``subword_sampling``). Every choice was
+made on the validation part; the test part is measured once, by this program, when training is over.
 """
 
 from __future__ import annotations
@@ -161,9 +161,11 @@ Thanks to Tatoeba's authors; that export carries no names. Traditional character
 ones by OpenCC, since half of the sentences are in one script and half in the other.
 
 Pairs: {counts}, split by a hash of the English side, so that no English sentence is in two parts.""",
-        "Training": f"""`python -m sixarts_translation.recipe cmn.txt.gz FOLDER` makes this folder again:
+        "Training": f"""`python -m sixarts_translation.recipe cmn.txt.gz FOLDER` makes such a folder again:
 tokenizers and network from nothing, {len(history.metrics["loss"])} epochs, the mean of the last
-{TRAINING["average"]} epochs' weights. Choices were made on the validation part.""",
+{TRAINING["average"]} epochs' weights. Words were cut anew each epoch by SentencePiece, whose
+draws no seed fixes from one process to the next: another run gives weights that differ a little. Choices were
+made on the validation part.""",
         "Evaluation": f"""On the {held_out.count} held-out pairs, beam {NETWORK["num_beams"]}, measured
 once by the recipe, on the half-precision weights that ship; 95 % intervals by bootstrap.
 

@@ -95,7 +95,8 @@ class TranslationTraining(Training):
     Attributes:
         label_smoothing: share of a target's probability spread over the vocabulary (Szegedy et al. 2016).
         subword_sampling: how freely words are cut anew each epoch (Kudo 2018, alpha); 0 always takes the best
-            cut.
+            cut. SentencePiece 0.2 draws differently in each process, whatever the seed, so a run with
+            sampling that was resumed is not the unbroken one to the bit.
         source_vocabulary, target_vocabulary: pieces of a new model's tokenizers.
         source_language, target_language: codes that a new model keeps; they decide how text is cut into
             sentences, how sentences are joined, and how BLEU counts words.

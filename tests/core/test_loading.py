@@ -99,7 +99,7 @@ def test_new_needs_a_family_that_serves_the_task() -> None:
         sa.new("translation", family="marain")
     with pytest.raises(UnknownTask):
         sa.new("translatoin")
-    with pytest.raises(OptionError, match="no setting 'd_modle'.*d_model"):
+    with pytest.raises(OptionError, match=r"no setting 'd_modle'.*d_model"):
         sa.new("translation", d_modle=64)
     assert sa.new("translation", device="cpu").model.family == "marian"
     assert not sa.new(

@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import sixarts
 
-if TYPE_CHECKING:
-    from .demo import Answer, Showing
+from .showing import Answer, Showing, time_of
 
 
 def page(showings: Sequence[Showing]) -> str:
@@ -71,8 +69,6 @@ def _anchor(name: str) -> str:
 
 
 def _section(showing: Showing) -> Iterator[str]:
-    from .demo import time_of
-
     anchor = _anchor(showing.name)
     yield f'<section id="{anchor}" aria-labelledby="{anchor}-title">'
     yield f'<h2 id="{anchor}-title">{escape(showing.name)}</h2>'
@@ -97,8 +93,6 @@ def _section(showing: Showing) -> Iterator[str]:
 
 
 def _answer(answer: Answer, state: str) -> Iterator[str]:
-    from .demo import time_of
-
     yield '<article class="answer">'
     yield '<div class="pair">'
     yield f'<div><h3>Input</h3><p class="text">{escape(answer.input)}</p></div>'
