@@ -21,7 +21,7 @@ def _fonts() -> tuple[tuple[str, frozenset[int]], ...]:
     default = font_manager.findfont("DejaVu Sans")
     entries = sorted(
         font_manager.fontManager.ttflist,
-        key=lambda entry: (entry.fname != default, "CJK" not in entry.name, entry.name),
+        key=lambda entry: (entry.fname != default, "CJK" not in entry.name, "SC" not in entry.name),
     )
     for entry in entries:
         # Matplotlib ships a font that maps every code point to a box; it draws nothing that can be read.
