@@ -153,6 +153,11 @@ def _by_torch(function: Scalar, point: Any) -> Any:
 _GRADIENTS = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}
 
 
+#: Points of each stretch of a path that is integrated; they go through the network together.
+NODES = 64
+MOST_STRETCHES = 32
+
+
 class Attribution:
     """Gradients of a model's output with respect to where it embeds its input.
 
@@ -187,19 +192,17 @@ class Attribution:
         )
 
     def integrated_gradients(
-        self,
-        arrays: Mapping[str, np.ndarray],
-        baseline: np.ndarray,
-        places: Sequence[Any],
-        steps: int = 64,
+        self, arrays: Mapping[str, np.ndarray], baseline: np.ndarray, places: Sequence[Any]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Integrated gradients (Sundararajan et al. 2017) along the straight line from a baseline.
+
+        The path is cut into stretches, each integrated by Gauss–Legendre quadrature, and into twice as many
+        until the attributions add up to within 1 % (:data:`MOST_STRETCHES` at most).
 
         Args:
             arrays: the network's inputs, one row each; ``cut`` among them.
             baseline: what stands for "nothing" in the place of ``arrays[cut]``, of the same shape.
             places: what is explained, one after another; numbers, or tuples of them, that ``score`` knows.
-            steps: points of Gauss–Legendre quadrature; 64 integrate a smooth path to well under 1 %.
 
         Returns:
             Attributions ``[len(places), s]``, and what each should add up to ``[len(places)]``: the score at
@@ -208,23 +211,38 @@ class Attribution:
         from sixarts.compiled import to_numpy
 
         rest = {name: array for name, array in arrays.items() if name != self.cut}
-        start = to_numpy(self._embed(baseline))
-        end = to_numpy(self._embed(arrays[self.cut]))
-        nodes, weights = np.polynomial.legendre.leggauss(steps)
-        shares = ((nodes + 1) / 2).astype("float32").reshape(-1, *([1] * (end.ndim - 1)))
-        path = start + shares * (end - start)
-        many = {name: np.repeat(array, steps, axis=0) for name, array in rest.items()}
+        many = {name: np.repeat(array, NODES, axis=0) for name, array in rest.items()}
+        start, end = (to_numpy(self._embed(value)) for value in (baseline, arrays[self.cut]))
         values, totals = [], []
         for place in places:
             at = np.asarray(place, "int32")
-            slope = to_numpy(self._slope(path, many, at))
-            mean = np.tensordot(weights / 2, slope.astype("float64"), axes=1)
-            values.append(((end - start)[0] * mean).sum(axis=-1))
-            totals.append(
-                float(to_numpy(self._score(end, rest, at))[0])
-                - float(to_numpy(self._score(start, rest, at))[0])
-            )
+            total = float(to_numpy(self._score(end, rest, at))[0] - to_numpy(self._score(start, rest, at))[0])
+            stretches = 1
+            while True:
+                found = sum(
+                    self._stretch(start, end, many, at, part / stretches, (part + 1) / stretches)
+                    for part in range(stretches)
+                )
+                near = abs(float(np.sum(found)) - total) <= max(0.01 * abs(total), 1e-4)
+                if near or stretches >= MOST_STRETCHES:
+                    break
+                stretches *= 2
+            values.append(found)
+            totals.append(total)
         return np.asarray(values), np.asarray(totals)
+
+    def _stretch(
+        self, start: np.ndarray, end: np.ndarray, many: Any, at: np.ndarray, low: float, high: float
+    ) -> np.ndarray:
+        """The part of the integral between two shares of the path, summed over the width, ``[s]``."""
+        from sixarts.compiled import to_numpy
+
+        nodes, weights = np.polynomial.legendre.leggauss(NODES)
+        shares = low + (high - low) * (nodes + 1) / 2
+        path = start + shares.astype("float32").reshape(-1, *([1] * (end.ndim - 1))) * (end - start)
+        slope = to_numpy(self._slope(path, many, at)).astype("float64")
+        mean = np.tensordot(weights / 2 * (high - low), slope, axes=1)
+        return np.asarray(((end - start)[0] * mean).sum(axis=-1))
 
     def score(self, arrays: Mapping[str, np.ndarray], place: Any) -> np.ndarray:
         """The score of each row."""

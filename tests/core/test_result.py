@@ -64,7 +64,7 @@ def test_metrics_say_figure_interval_and_protocol() -> None:
     metrics = RESULTS[2]
     assert isinstance(metrics, Metrics)
     assert metrics["bleu"].value == 31.2
-    assert str(metrics) == "bleu 31.20 [29.00, 33.00]  chrf 50.00 [50.00, 50.00]  (7 examples; sig)"
+    assert str(metrics) == "bleu 31.2 [29, 33]  chrf 50 [50, 50]  (7 examples; sig)"
 
 
 def test_what_is_unknown_is_said() -> None:
