@@ -122,18 +122,25 @@ def stream(
     queue: list[tuple[_Slot, int, Any]] = []
     source = enumerate(inputs)
     window, ended = batch_size, False
+    unreadable: InputError | None = None
     while True:
         # What is done is given before more is read: the source may be a person who types.
         while slots and slots[0].done:
             yield _closed(engine, slots.popleft(), options, failed, single)
         if not ended and len(queue) < window and len(slots) < batch_size * WINDOW:
-            index, x = next(source, (0, _END))
+            try:
+                index, x = next(source, (0, _END))
+            except InputError as error:
+                # The source itself is broken, e.g. a line that is not UTF-8: what came before is answered.
+                unreadable, x = error, _END
             if x is _END:
                 ended = True
             else:
                 slots.append(_opened(engine, index, x, options, queue))
             continue
         if not queue:
+            if unreadable is not None:
+                raise unreadable
             return
         taken, queue = queue[:window], queue[window:]
         taken.sort(key=lambda item: engine.size(item[2]))

@@ -151,6 +151,16 @@ def test_mistakes_are_told_before_anything_is_fetched(server: Any, hub: Hub, fil
         sa.load("translation", NAME, hub=hub)(["fine", ""])
 
 
+def test_a_source_that_breaks_gives_what_came_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_bytes(b"I have a dog.\n\xff\xfe\n")
+    task = sa.load("translation")
+    results = task.stream(task.read_inputs(path))
+    assert next(results).text
+    with pytest.raises(InputError, match="line 2"):
+        next(results)
+
+
 def test_a_task_is_published_and_comes_back_the_same(server: Any, hub: Hub, tmp_path: Path) -> None:
     task = sa.load("translation")
     folder = task.save(tmp_path / "model")
