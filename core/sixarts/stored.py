@@ -28,7 +28,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     (2, 2)
     """
     if name.startswith(("bfloat", "float8")):
-        import ml_dtypes  # comes with Keras
+        import ml_dtypes
 
         return cast("np.dtype[Any]", np.dtype(getattr(ml_dtypes, name)))
     return np.dtype(name)
