@@ -35,7 +35,10 @@ class Generative(Protocol):
     """What a model gives for :class:`Generator` to drive it."""
 
     device: Device
-    variables: list[Any]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Every variable that ``encode`` and ``step`` read."""
 
     def encode(self, inputs: Mapping[str, Any]) -> Any:
         """Arrays of the batch to whatever ``step`` needs of them, a tree whose leaves begin with ``b``."""
@@ -151,7 +154,12 @@ class Generator:
         self._compiled: dict[Any, Compiled] = {}
 
     def __call__(
-        self, inputs: Mapping[str, np.ndarray], search: Search, seed: int = 0
+        self,
+        inputs: Mapping[str, np.ndarray],
+        search: Search,
+        seed: int = 0,
+        start: np.ndarray | None = None,
+        forced: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Sequences for a batch.
 
@@ -159,6 +167,9 @@ class Generator:
             inputs: what the model's ``encode`` takes, each ``[b, …]``.
             search: how to search.
             seed: of sampling; noise is drawn in NumPy, so that one seed means one answer on every backend.
+            start: each row's first token ``[b]``, where rows differ in it; ``search.start`` by default.
+            forced: tokens ``[b, f]`` that must follow the first one, such as a language; they count as
+                tokens of the answer and cost nothing.
 
         Returns:
             ``tokens`` ``[b, k, n]``, best first, padded; ``scores`` ``[b, k]``, log-probabilities over
@@ -172,7 +183,6 @@ class Generator:
             search.sample,
             search.early_stopping,
             search.eos,
-            search.start,
             search.pad,
             search.forced_eos,
             search.renormalize,
@@ -180,7 +190,8 @@ class Generator:
         )
         begin = self._function(("begin", stages[0], static), lambda: _begin(self.model, search, stages[0]))
         run = self._function(("run", static), lambda: _run(self.model, search))
-        state, memory = begin(dict(inputs))
+        first = np.full(rows, search.start, "int32") if start is None else start.astype("int32")
+        state, memory = begin(dict(inputs), first)
         dynamic = {
             "max_length": np.int32(search.max_length),
             "length_penalty": np.float32(search.length_penalty),
@@ -188,6 +199,7 @@ class Generator:
             "top_k": np.int32(search.top_k or 2**30),
             "top_p": np.float32(search.top_p),
             "suppress": np.asarray([words[0] for words in search.suppress if len(words) == 1], "int32"),
+            "forced": np.zeros((rows, 0), "int32") if forced is None else forced.astype("int32"),
         }
         for length in stages:
             state = _grown(state, length)
@@ -205,15 +217,16 @@ class Generator:
 def _begin(model: Generative, search: Search, length: int) -> Callable[..., Any]:
     beams = search.beams
 
-    def begin(inputs: Mapping[str, Any]) -> Any:
+    def begin(inputs: Mapping[str, Any], start: Any) -> Any:
         rows = next(iter(inputs.values())).shape[0]
-        tokens = np.full((rows, beams, length), search.pad, "int32")
-        tokens[:, :, 0] = search.start
-        first = np.zeros((rows, beams), "float32")
-        first[:, 1:] = _NEVER
+        rest = ops.full((rows, beams, length - 1), search.pad, "int32")
+        first = ops.broadcast_to(start[:, None, None], (rows, beams, 1))
+        tokens = ops.concatenate([first, rest], axis=2)
+        scores = np.zeros((rows, beams), "float32")
+        scores[:, 1:] = _NEVER
         state = {
-            "tokens": ops.convert_to_tensor(tokens),
-            "scores": ops.convert_to_tensor(first),
+            "tokens": tokens,
+            "scores": ops.convert_to_tensor(scores),
             "index": ops.convert_to_tensor(np.int32(0)),
             "open": ops.convert_to_tensor(np.bool_(True)),
             "cache": model.empty_cache(rows * beams, length),
@@ -223,7 +236,7 @@ def _begin(model: Generative, search: Search, length: int) -> Callable[..., Any]
         else:
             state |= {
                 "finished": ops.zeros((rows, beams), "bool"),
-                "done_tokens": ops.convert_to_tensor(tokens),
+                "done_tokens": tokens,
                 "done_scores": ops.full((rows, beams), _NEVER, "float32"),
                 "improvable": ops.ones((rows, 1), "bool"),
             }
@@ -252,7 +265,7 @@ def _run(model: Generative, search: Search) -> Callable[..., Any]:
 
 
 def _processed(scores: Any, state: Mapping[str, Any], search: Search, dynamic: Mapping[str, Any]) -> Any:
-    """Scores ``[b, k, v]`` with suppressed tokens at minus infinity and the forced end put in."""
+    """Scores ``[b, k, v]`` with suppressed tokens at minus infinity and forced ones alone."""
     size = scores.shape[-1]
     minus_infinity = ops.cast(-np.inf, "float32")
     vocabulary = ops.arange(size, dtype="int32")
@@ -266,6 +279,11 @@ def _processed(scores: Any, state: Mapping[str, Any], search: Search, dynamic: M
                 minus_infinity,
                 scores,
             )
+    if count := dynamic["forced"].shape[1]:
+        place = ops.minimum(state["index"], count - 1)
+        wanted = ops.take(dynamic["forced"], place, axis=1)[:, None, None]
+        only = ops.where(vocabulary == wanted, ops.cast(0.0, "float32"), minus_infinity)
+        scores = ops.where(state["index"] < count, only, scores)
     if search.forced_eos is not None:
         last = state["index"] + 2 >= dynamic["max_length"]
         only = ops.where(vocabulary == search.forced_eos, ops.cast(0.0, "float32"), minus_infinity)

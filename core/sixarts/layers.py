@@ -9,6 +9,7 @@ Shapes: ``b`` rows, ``t`` query positions, ``s`` key positions, ``h`` heads, ``d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -145,7 +146,12 @@ class FeedForward(keras.layers.Layer):  # type: ignore[misc]
 
 
 class _Block(keras.layers.Layer):  # type: ignore[misc]
-    """What encoder and decoder blocks share: sizes, norms, residual dropout."""
+    """What encoder and decoder blocks share: sizes, norms, residual dropout.
+
+    Args:
+        width, heads, inner: sizes of the block, of its attention, of its feed-forward layer.
+        norm_first: norm before each part (Xiong et al. 2020) or, as published in 2017, after it.
+    """
 
     def __init__(
         self,
@@ -158,6 +164,7 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
         activation_dropout: float = 0.0,
         initializer: str = "glorot_uniform",
         epsilon: float = 1e-5,
+        norm_first: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -169,6 +176,7 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
             "initializer": initializer,
         }
         self._epsilon = epsilon
+        self._norm_first = norm_first
         self.attention = self._make_attention("attention")
         self.attention_norm = self._norm("attention_norm")
         self.feed_forward = FeedForward(
@@ -195,20 +203,31 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
                 layer.build((None, None, self.width))
         self.built = True
 
+    def _before(self, x: Any, norm: Any) -> Any:
+        """What a part of the block reads."""
+        return norm(x) if self._norm_first else x
+
+    def _after(self, x: Any, added: Any, norm: Any, training: bool) -> Any:
+        """The residual around a part."""
+        x = x + self.dropout(added, training=training)
+        return x if self._norm_first else norm(x)
+
     def _close(self, x: Any, training: bool) -> Any:
-        """The feed-forward half: residual, then norm (post-norm, as published in 2017)."""
-        return self.norm(x + self.dropout(self.feed_forward(x, training=training), training=training))
+        """The feed-forward half."""
+        added = self.feed_forward(self._before(x, self.norm), training=training)
+        return self._after(x, added, self.norm, training)
 
 
 class EncoderBlock(_Block):
-    """Self-attention, then feed-forward, each with a residual and a norm after it."""
+    """Self-attention, then feed-forward, each with a residual and a norm."""
 
     def compute_output_spec(self, x: Any, mask: Any, training: bool = False) -> Any:
         return keras.KerasTensor(x.shape, self.compute_dtype)
 
     def call(self, x: Any, mask: Any, training: bool = False) -> Any:
-        mixed, _ = self.attention(x, x, mask_bias(mask, self.compute_dtype), training=training)
-        return self._close(self.attention_norm(x + self.dropout(mixed, training=training)), training)
+        read = self._before(x, self.attention_norm)
+        mixed, _ = self.attention(read, read, mask_bias(mask, self.compute_dtype), training=training)
+        return self._close(self._after(x, mixed, self.attention_norm, training), training)
 
 
 class DecoderBlock(_Block):
@@ -236,12 +255,14 @@ class DecoderBlock(_Block):
             ops.cast(0.0, self.compute_dtype),
             ops.cast(-1e9 if self.compute_dtype != "float16" else -6e4, self.compute_dtype),
         )
-        mixed, _ = self.attention(x, x, causal[None, None], training=training)
-        x = self.attention_norm(x + self.dropout(mixed, training=training))
+        read = self._before(x, self.attention_norm)
+        mixed, _ = self.attention(read, read, causal[None, None], training=training)
+        x = self._after(x, mixed, self.attention_norm, training)
+        read = self._before(x, self.cross_attention_norm)
         mixed, weights = self.cross_attention(
-            x, memory, mask_bias(mask, self.compute_dtype), training=training
+            read, memory, mask_bias(mask, self.compute_dtype), training=training
         )
-        x = self.cross_attention_norm(x + self.dropout(mixed, training=training))
+        x = self._after(x, mixed, self.cross_attention_norm, training)
         return self._close(x, training), weights
 
     def step(
@@ -260,7 +281,7 @@ class DecoderBlock(_Block):
             memory_bias: ``[b, 1, 1, s]``.
         """
         rows, beams = ops.shape(x)[0], ops.shape(x)[1]
-        alone = ops.reshape(x, (rows * beams, 1, self.width))
+        alone = ops.reshape(self._before(x, self.attention_norm), (rows * beams, 1, self.width))
         new = self.attention.project(alone)
         keys, values = (
             ops.slice_update(old, (0, 0, index, 0), ops.cast(part, old.dtype))
@@ -269,34 +290,60 @@ class DecoderBlock(_Block):
         past = ops.arange(keys.shape[2]) <= index
         bias = mask_bias(past[None], self.compute_dtype)
         mixed, _ = self.attention.attend(alone, keys, values, bias)
-        x = self.attention_norm(x + ops.reshape(mixed, (rows, beams, self.width)))
-        mixed, _ = self.cross_attention.attend(x, *memory, memory_bias)
-        x = self.cross_attention_norm(x + mixed)
+        x = self._after(x, ops.reshape(mixed, (rows, beams, self.width)), self.attention_norm, False)
+        read = self._before(x, self.cross_attention_norm)
+        mixed, _ = self.cross_attention.attend(read, *memory, memory_bias)
+        x = self._after(x, mixed, self.cross_attention_norm, False)
         return self._close(x, False), (keys, values)
 
 
-class SinusoidalPositions(keras.layers.Layer):  # type: ignore[misc]
-    """Scales embeddings and adds fixed positions: sines in the first half, cosines in the second.
+class Positions(keras.layers.Layer):  # type: ignore[misc]
+    """Scales embeddings and adds a table's positions, learned or by a formula.
 
-    The table is a weight that does not train, since checkpoints may carry their own copy of it.
-    Source: Vaswani et al. 2017, section 3.5, in the order that Marian uses.
+    A formula's table is a weight that does not train, since checkpoints may carry their own copy of it.
 
     Args:
-        length: number of positions in the table.
+        length: most positions of a sequence.
+        formula: rows and width to the table ``[rows, width]``; a learned table when left out.
+        offset: the table's row of the first position.
         scale: what embeddings are multiplied by first.
+        norm: whether the sum is normalized.
         dropout: rate on the sum.
+        initializer: of a learned table.
     """
 
-    def __init__(self, length: int, scale: float = 1.0, dropout: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        length: int,
+        formula: Callable[[int, int], np.ndarray] | None = None,
+        offset: int = 0,
+        scale: float = 1.0,
+        norm: bool = False,
+        dropout: float = 0.0,
+        initializer: Any = "normal",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.length, self.scale = length, scale
+        self.length, self.formula, self.offset, self.scale = length, formula, offset, scale
+        self.initializer = initializer
+        self.norm = (
+            keras.layers.LayerNormalization(epsilon=1e-5, dtype=self.dtype_policy, name="norm")
+            if norm
+            else None
+        )
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, shape: Any) -> None:
-        table = sinusoids(self.length, shape[-1])
+        rows, width, formula = self.length + self.offset, shape[-1], self.formula
+        given: Any = self.initializer
+        if formula:
+            given = lambda shape, dtype: formula(*shape)  # noqa: E731
         self.table = self.add_weight(
-            name="table", shape=table.shape, trainable=False, initializer=lambda shape, dtype: table
+            name="table", shape=(rows, width), trainable=formula is None, initializer=given
         )
+        if self.norm:
+            self.norm.build(shape)
+        self.built = True
 
     def compute_output_shape(self, shape: Any) -> Any:
         return shape
@@ -304,21 +351,38 @@ class SinusoidalPositions(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any, index: Any = None, training: bool = False) -> Any:
         """Positions from 0 on along axis 1, or position ``index`` for all of ``x``."""
         if index is None:
-            places = self.table[: ops.shape(x)[1]]
+            places = self.table[self.offset : self.offset + ops.shape(x)[1]]
         else:
-            places = ops.take(self.table, index, axis=0)
+            places = ops.take(self.table, index + self.offset, axis=0)
         out = x * ops.cast(self.scale, x.dtype) + ops.cast(places, x.dtype)
-        return self.dropout(out, training=training)
+        return self.dropout(self.norm(out) if self.norm else out, training=training)
 
 
 def sinusoids(length: int, width: int) -> np.ndarray:
-    """The table of :class:`SinusoidalPositions`, ``[length, width]`` in float32.
+    """Sines in the first half, cosines in the second, ``[length, width]`` in float32.
+
+    Source: Vaswani et al. 2017, section 3.5, in the order that Marian uses.
 
     >>> sinusoids(2, 4).round(3).tolist()
     [[0.0, 0.0, 1.0, 1.0], [0.8410000205039978, 0.009999999776482582, 0.5400000214576721, 1.0]]
     """
     angles = np.arange(length)[:, None] / 10000 ** (2 * (np.arange(width) // 2) / width)
     return np.concatenate([np.sin(angles[:, 0::2]), np.cos(angles[:, 1::2])], axis=1).astype("float32")
+
+
+def geometric_sinusoids(length: int, width: int) -> np.ndarray:
+    """As :func:`sinusoids`, with wave lengths that reach 10000 exactly; an odd last column is zero.
+
+    Source: the table of tensor2tensor and fairseq.
+
+    >>> geometric_sinusoids(2, 4).round(3).tolist()
+    [[0.0, 0.0, 1.0, 1.0], [0.8410000205039978, 0.0, 0.5400000214576721, 1.0]]
+    """
+    half = width // 2
+    rates = np.exp(np.arange(half, dtype="float32") * np.float32(-np.log(10000) / (half - 1)))
+    angles = np.arange(length, dtype="float32")[:, None] * rates
+    table = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return np.pad(table, ((0, 0), (0, width % 2))).astype("float32")
 
 
 class OutputBias(keras.layers.Layer):  # type: ignore[misc]

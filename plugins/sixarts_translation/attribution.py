@@ -25,17 +25,21 @@ def attribute(task: Any, x: str, method: str, target: Any, options: Any) -> Expl
         Rows for target tokens, columns for source tokens, the end tokens included on the source side.
     """
     batch = task.prepare([_whole(task, x, options)], options)
-    tokens = task.model.generator(batch.arrays, task._search(options), options.seed)["tokens"][0, 0]
+    tokens = task.answer(batch, options)["tokens"][0, 0]
+    # Forced tokens, such as a language, are nobody's doing.
+    skipped = batch.arrays["forced"].shape[1]
     processor, search = task.model.processor, task.model.search
     pieces = processor.target_pieces(tokens[1:])
-    if not pieces:
+    if len(pieces) <= skipped:
         raise InputError(
             f"{x[:40]!r}, which this model translates into nothing; expected a text it has words for"
         )
-    places = list(range(len(pieces))) if target is None else [_place(target, pieces)]
+    places = list(range(skipped, len(pieces))) if target is None else [_place(target, pieces)]
     length = bucket(len(pieces) + 1, LENGTHS)
-    arrays = {**batch.arrays, "decoder_input_ids": padded([tokens[: len(pieces) + 1]], search.pad, length)}
-    source = processor.source_pieces(batch.context[0])
+    arrays = {name: batch.arrays[name] for name in ("input_ids", "attention_mask")} | {
+        "decoder_input_ids": padded([tokens[: len(pieces) + 1]], search.pad, length)
+    }
+    source = processor.source_pieces(batch.context[0], processor.source_of(options.source))
     values, totals, unit = _METHODS[method](task, arrays, tokens[1:], places)
     return Explanation(
         method=method,

@@ -10,10 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from sixarts.errors import CheckpointError
+from sixarts.errors import CheckpointError, OptionError
 from sixarts.model import Processor, read_json, read_optional_json, write_json
-
-SPACE = "▁"
+from sixarts_translation.languages import Opening, code_of, display_name, iso, tagged
+from sixarts_translation.subwords import SPACE, UnigramSampler
 
 
 class MarianProcessor(Processor):
@@ -44,8 +44,8 @@ class MarianProcessor(Processor):
         self.settings = dict(settings or {})
         self._separate = target_vocabulary is not None
         self._pieces = {number: piece for piece, number in self.target_vocabulary.items()}
-        self.source_spm = _loaded(source, "source.spm")
-        self.target_spm = _loaded(target, "target.spm")
+        self.source_spm = loaded_pieces(source, "source.spm")
+        self.target_spm = loaded_pieces(target, "target.spm")
         for name, words in (("vocab.json", self.vocabulary), ("target_vocab.json", self.target_vocabulary)):
             lost = [word for word in ("</s>", "<unk>") if word not in words]
             if lost:
@@ -107,15 +107,56 @@ class MarianProcessor(Processor):
         """Codes of the target languages that ``>>xx<<`` chooses; empty for a model of one pair."""
         return tuple(word[2:-2] for word in self.vocabulary if word.startswith(">>") and word.endswith("<<"))
 
+    def source_of(self, wanted: str | None) -> str:
+        """The code of the language that is read; empty where the checkpoint names none.
+
+        Raises:
+            OptionError: the checkpoint says that it reads another.
+        """
+        return self._only("source", wanted)
+
+    def target_of(self, wanted: str | None) -> str:
+        """The code of the language that is written, where there are several; else as :meth:`source_of`.
+
+        Raises:
+            OptionError: it is not one of the model's, or none is chosen.
+        """
+        if not self.languages:
+            return self._only("target", wanted)
+        if wanted is None:
+            raise OptionError(
+                f"this model translates into {len(self.languages)} languages and none is chosen; "
+                f"give target=, e.g. {self.languages[0]!r}"
+            )
+        return code_of(wanted, self.languages, "target")
+
+    def tagged(self, text: str, wanted: str | None) -> tuple[str, str]:
+        """The target's code, as wanted or from the text's own ``>>code<<``, and the text without it."""
+        return tagged(text, wanted, self.languages, self.target_of)
+
+    def opening(self, text: str) -> Opening:
+        """Nothing but the checkpoint's own start: the language stands in the source."""
+        return Opening(None, ())
+
+    def _only(self, side: str, wanted: str | None) -> str:
+        known = str(self.settings.get(f"{side}_lang") or "")
+        # Codes of three letters name groups of languages, too.
+        if wanted is not None and len(known) == 2 and iso(wanted) != iso(known):
+            raise OptionError(
+                f"{side}={wanted!r}, and this model's {side} is {known!r} ({display_name(known)}); leave it "
+                "out, or take a model of the pair that is meant"
+            )
+        return known or (iso(wanted) if wanted else "")
+
     @property
     def eos(self) -> int:
         return self.vocabulary["</s>"]
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, source: str = "") -> list[int]:
         """Source text to token numbers, the end token included."""
         return [self._number(piece) for piece in self.source_pieces(text)]
 
-    def source_pieces(self, text: str) -> list[str]:
+    def source_pieces(self, text: str, source: str = "") -> list[str]:
         """Source text to pieces, the language token first and the end token last."""
         head: list[str] = []
         end = text.find("<<")
@@ -126,13 +167,15 @@ class MarianProcessor(Processor):
     def _number(self, piece: str) -> int:
         return self.vocabulary.get(piece, self.vocabulary["<unk>"])
 
-    def encode_target(self, text: str) -> list[int]:
+    def encode_target(self, text: str, target: str = "") -> list[int]:
         """Target text to token numbers, the end token included."""
         unknown = self.target_vocabulary["<unk>"]
         pieces = self.target_spm.encode(text, out_type=str)
         return [self.target_vocabulary.get(piece, unknown) for piece in [*pieces, "</s>"]]
 
-    def encoder(self, sampling: float, seed: int) -> SubwordEncoder:
+    def encoder(
+        self, sampling: float, seed: int, source: str | None = None, target: str | None = None
+    ) -> SubwordEncoder:
         """An encoder for training that cuts words anew by ``seed``; ``sampling=0`` takes the best cut."""
         return SubwordEncoder(self, sampling, seed)
 
@@ -153,32 +196,41 @@ class MarianProcessor(Processor):
 
 
 class SubwordEncoder:
-    """Encodes with subword regularization (Kudo 2018): cuts are drawn from the tokenizer's own distribution.
+    """Encodes with subword regularization: see :class:`sixarts_translation.subwords.UnigramSampler`.
 
     Args:
         processor: whose tokenizers and vocabularies are used.
         sampling: the smoothing exponent alpha; 0 always takes the best cut.
         seed: of the draws.
+
+    Attributes:
+        start: the decoder's first token, where it is not the checkpoint's own.
     """
 
-    def __init__(self, processor: MarianProcessor, sampling: float, seed: int) -> None:
-        import sentencepiece
+    start: int | None = None
 
-        self._processor = processor
-        self._draw = {"enable_sampling": True, "alpha": sampling, "nbest_size": -1} if sampling else {}
-        sentencepiece.set_random_generator_seed(seed)
+    def __init__(self, processor: MarianProcessor, sampling: float, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self._source = _cutter(processor.source_spm, sampling), processor.vocabulary
+        self._target = _cutter(processor.target_spm, sampling), processor.target_vocabulary
 
     def source(self, text: str) -> list[int]:
         """Source text to token numbers, the end token included."""
-        return self._encode(self._processor.source_spm, self._processor.vocabulary, text)
+        return self._encode(text, *self._source)
 
     def target(self, text: str) -> list[int]:
         """Target text to token numbers, the end token included."""
-        return self._encode(self._processor.target_spm, self._processor.target_vocabulary, text)
+        return self._encode(text, *self._target)
 
-    def _encode(self, model: Any, vocabulary: Mapping[str, int], text: str) -> list[int]:
-        pieces = model.encode(text, out_type=str, **self._draw)
-        return [vocabulary.get(piece, vocabulary["<unk>"]) for piece in [*pieces, "</s>"]]
+    def _encode(self, text: str, cut: Any, vocabulary: Mapping[str, int]) -> list[int]:
+        unknown = vocabulary["<unk>"]
+        return [vocabulary.get(piece, unknown) for piece in [*cut(text, self._random), "</s>"]]
+
+
+def _cutter(model: Any, sampling: float) -> Any:
+    if sampling:
+        return UnigramSampler(model, sampling).pieces
+    return lambda text, _: model.encode(text, out_type=str)
 
 
 def padded(rows: Sequence[Sequence[int]], fill: int, length: int) -> np.ndarray:
@@ -189,7 +241,7 @@ def padded(rows: Sequence[Sequence[int]], fill: int, length: int) -> np.ndarray:
     return array
 
 
-def _loaded(content: bytes, name: str) -> Any:
+def loaded_pieces(content: bytes, name: str) -> Any:
     import sentencepiece
 
     if not content:

@@ -51,9 +51,35 @@ def sixarts_tasks() -> list[TaskSpec]:
     ]
 
 
+#: Files of the tokenizers of many languages.
+MULTILINGUAL = (
+    "generation_config.json",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+
+
 @hookimpl
 def sixarts_families() -> list[FamilySpec]:
     return [
+        FamilySpec(
+            name="m2m_100",
+            signature=SIGNATURE,
+            model="sixarts_translation.m2m_100:M2M100",
+            model_types=("m2m_100",),
+            architectures=("M2M100ForConditionalGeneration",),
+            files=MULTILINGUAL,
+        ),
+        FamilySpec(
+            name="mbart",
+            signature=SIGNATURE,
+            model="sixarts_translation.mbart:MBart",
+            model_types=("mbart",),
+            architectures=("MBartForConditionalGeneration",),
+            files=MULTILINGUAL,
+        ),
         FamilySpec(
             name="marian",
             signature=SIGNATURE,
@@ -68,7 +94,7 @@ def sixarts_families() -> list[FamilySpec]:
                 "target_vocab.json",
                 "tokenizer_config.json",
             ),
-        )
+        ),
     ]
 
 

@@ -13,13 +13,14 @@ import numpy as np
 from keras import ops
 
 from sixarts.batching import LENGTHS, Batch, bucket, rows_bucket, shuffled
-from sixarts.errors import InputError, OptionError, nearest
+from sixarts.errors import InputError, OptionError, TrainingError
 from sixarts.explanation import Explanation
 from sixarts.result import Metrics, Result
 from sixarts.task import Options, Task
 from sixarts.training import Lesson, Training
 from sixarts_translation import segments
-from sixarts_translation.marian_processor import padded
+from sixarts_translation.languages import iso
+from sixarts_translation.marian_processor import MarianProcessor, padded
 
 #: Characters of the longest text whose cut into sentences is remembered.
 REMEMBERED = 2000
@@ -61,7 +62,8 @@ class TranslationOptions(Options):
     """Options of ``translation``. ``None`` means what the model's authors chose.
 
     Attributes:
-        target: code of the target language, for a model that has several.
+        source, target: the languages, as codes or names, where the model knows several. They also choose
+            among the catalog's models where none is named.
         segment: what is translated at a time: ``"sentence"``, ``"line"``, or ``"none"`` for the text as one.
         beams: hypotheses of the search; 1 is greedy.
         length_penalty: above 0 favors longer translations.
@@ -71,6 +73,7 @@ class TranslationOptions(Options):
         seed: of sampling.
     """
 
+    source: str | None = None
     target: str | None = None
     segment: Literal["sentence", "line", "none"] = "sentence"
     beams: int | None = None
@@ -95,9 +98,9 @@ class TranslationTraining(Training):
     Attributes:
         label_smoothing: share of a target's probability spread over the vocabulary (Szegedy et al. 2016).
         subword_sampling: how freely words are cut anew each epoch (Kudo 2018, alpha); 0 always takes the best
-            cut. SentencePiece 0.2 draws differently in each process, whatever the seed, so a run with
-            sampling that was resumed is not the unbroken one to the bit.
+            cut.
         source_vocabulary, target_vocabulary: pieces of a new model's tokenizers.
+        fold_case: whether a new model reads upper and lower case of the source as one.
         source_language, target_language: codes that a new model keeps; they decide how text is cut into
             sentences, how sentences are joined, and how BLEU counts words.
     """
@@ -106,6 +109,7 @@ class TranslationTraining(Training):
     subword_sampling: float = 0.0
     source_vocabulary: int = 8000
     target_vocabulary: int = 8000
+    fold_case: bool = False
     source_language: str = ""
     target_language: str = ""
 
@@ -131,14 +135,16 @@ class TranslationTask(Task):
     def check_options(self, options: Any) -> None:
         # Values out of range are found here, before any text is looked at.
         self._search(options)
-        languages = self.model.processor.languages
-        if options.target is not None and options.target not in languages:
-            if not languages:
-                raise OptionError(
-                    f"target={options.target!r}, and this model has one target language; leave target out"
-                )
-            near = nearest(options.target, languages) or list(languages[:12])
-            raise OptionError(f"target={options.target!r} is not a language of this model; nearest: {near}")
+        self.model.processor.source_of(options.source)
+        if options.target is not None:
+            self.model.processor.target_of(options.target)
+
+    @classmethod
+    def choosing(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            name: iso(value) if name in ("source", "target") and isinstance(value, str) else value
+            for name, value in options.items()
+        }
 
     def _search(self, options: Any) -> Any:
         search = self.model.search.with_options(
@@ -157,53 +163,48 @@ class TranslationTask(Task):
         return replace(search, sample=options.sample)
 
     def pieces(self, x: str, options: Any) -> Generator[str, Any, None]:
-        tag, _ = self._tagged(x, options)
+        target, _ = self._tagged(x, options)
         for part in self._parts(x, options):
             if part.translated:
-                yield f"{tag} {part.text}" if tag else part.text
+                yield f">>{target}<< {part.text}" if target else part.text
 
     def _parts(self, x: str, options: Any) -> list[segments.Part]:
-        tag, x = self._tagged(x, options)
-        most = self.model.config["max_position_embeddings"] - (1 if tag else 0)
+        target, x = self._tagged(x, options)
+        most = self.model.config["max_position_embeddings"] - (1 if target else 0)
+        source = self.model.processor.source_of(options.source)
         # `join` asks again for what `pieces` cut a moment ago: short texts are remembered, books are not.
         cut = _cut if len(x) <= REMEMBERED else _cut.__wrapped__
-        return list(cut(self.model.processor, x, options.segment, most))
+        return list(cut(self.model.processor, x, options.segment, source, most))
 
     def _tagged(self, x: str, options: Any) -> tuple[str, str]:
-        """The language tag that stands before a text or comes from the options, and the text without it."""
-        languages = self.model.processor.languages
-        if not languages:
-            return "", x
-        if options.target:
-            return f">>{options.target}<<", x
-        end = x.find("<<")
-        if x.startswith(">>") and end > 0:
-            if x[2:end] not in languages:
-                near = nearest(x[2:end], languages) or list(languages[:12])
-                raise InputError(f"a text for {x[2:end]!r}, not a language of this model; nearest: {near}")
-            return x[: end + 2], x[end + 2 :]
-        raise OptionError(
-            f"this model translates into {len(languages)} languages and none is chosen; "
-            f"give target=, e.g. {languages[0]!r}"
-        )
+        """The language that a text's head or the options name, where the model has several, and the text."""
+        processor = self.model.processor
+        return processor.tagged(x, options.target) if processor.languages else ("", x)
 
     def size(self, piece: str) -> int:
         return len(piece)
 
     def prepare(self, pieces: Sequence[str], options: Any) -> Batch:
-        rows = [self.model.processor.encode(piece) for piece in pieces]
+        search, processor = self.model.search, self.model.processor
+        source = processor.source_of(options.source)
+        rows = [processor.encode(piece, source) for piece in pieces]
+        openings = [processor.opening(piece) for piece in pieces]
         length = bucket(max(map(len, rows)), LENGTHS)
         length = min(length, self.model.config["max_position_embeddings"])
         return Batch(
             {
-                "input_ids": padded(rows, self.model.search.pad, length),
+                "input_ids": padded(rows, search.pad, length),
                 "attention_mask": padded([[1] * len(row) for row in rows], 0, length),
+                "start": np.array([search.start if o.start is None else o.start for o in openings], "int32"),
+                "forced": np.array([o.forced for o in openings], "int32").reshape(len(rows), -1),
             },
             list(pieces),
         )
 
     def answer(self, batch: Batch, options: Any) -> Mapping[str, np.ndarray]:
-        return self.model.generator(batch.arrays, self._search(options), options.seed)
+        inputs = dict(batch.arrays)
+        start, forced = inputs.pop("start"), inputs.pop("forced")
+        return self.model.generator(inputs, self._search(options), options.seed, start, forced)
 
     def finish(
         self, outputs: Mapping[str, np.ndarray], batch: Batch, options: Any
@@ -218,8 +219,8 @@ class TranslationTask(Task):
         found = self._parts(x, options)
         texts = [text for text, _ in results]
         sources = [part.text for part in found if part.translated]
-        tag, _ = self._tagged(x, options)
-        language = tag[2:-2] or self.model.processor.settings.get("target_lang") or ""
+        target, _ = self._tagged(x, options)
+        language = target or self.model.processor.settings.get("target_lang") or ""
         return Translation(
             segments.joined(found, texts, language),
             sum(score for _, score in results) / len(results) if results else 0.0,
@@ -242,12 +243,18 @@ class TranslationTask(Task):
         self, examples: Sequence[tuple[str, str]], training: TranslationTraining, epoch: int
     ) -> Iterable[Lesson]:
         search, longest = self.model.search, self.model.config["max_position_embeddings"]
-        encode = self.model.processor.encoder(training.subword_sampling, training.seed + epoch)
+        encode = self.model.processor.encoder(
+            training.subword_sampling,
+            training.seed + epoch,
+            training.source_language or self.options.source,
+            training.target_language or self.options.target,
+        )
         rows = [
             (encode.source(source)[:longest], encode.target(target)[:longest]) for source, target in examples
         ]
         plan = shuffled([max(map(len, row)) for row in rows], training.batch_size, training.seed, epoch)
-        return _Lessons(rows, plan, search.pad, search.start, training.batch_size)
+        start = search.start if encode.start is None else encode.start
+        return _Lessons(rows, plan, search.pad, start, training.batch_size)
 
     def loss(self, training: TranslationTraining) -> Any:
         return {"logits": SmoothedCrossentropy(training.label_smoothing)}
@@ -255,6 +262,12 @@ class TranslationTask(Task):
     def adapt(self, examples: Sequence[tuple[str, str]], training: TranslationTraining) -> tuple[str, ...]:
         if self.model.built:
             return ()
+        if not issubclass(self.model.processor_class, MarianProcessor):
+            raise TrainingError(
+                f"a new model of family {self.model.family!r}; expected one with weights, since its "
+                "languages come with a checkpoint; load one and fine-tune it, or take family='marian' for "
+                "one pair"
+            )
         from sixarts_translation.vocabulary import train_processor
 
         processor = train_processor(
@@ -264,6 +277,7 @@ class TranslationTask(Task):
             training.seed,
             training.source_language,
             training.target_language,
+            training.fold_case,
         )
         self.model = self.model.build_for(processor)
         return (f"tokenizers of {len(processor.vocabulary)} and {len(processor.target_vocabulary)} pieces",)
@@ -276,7 +290,7 @@ class TranslationTask(Task):
         return measure(
             [result.text for result in results],
             targets,
-            self.model.processor.settings.get("target_lang") or "",
+            options.target or self.model.processor.settings.get("target_lang") or "",
         )
 
     def attribute(self, x: str, method: str, target: Any, options: Any) -> Explanation:
@@ -285,22 +299,27 @@ class TranslationTask(Task):
         return attribute(self, x, method, target, options)
 
     def flops(self, x: str, result: Translation, options: Any) -> float:
-        encode = self.model.processor
+        processor, beams = self.model.processor, self._search(options).beams
+        target, _ = self._tagged(x, options)
+        head = f">>{target}<< " if target else ""
+        read = processor.source_of(options.source)
         return float(
             sum(
                 self.model.flops(
-                    len(encode.encode(source)), len(encode.encode_target(target)), self._search(options).beams
+                    len(processor.encode(head + source, read)),
+                    len(processor.encode_target(answer, target)),
+                    beams,
                 )
-                for source, target in result.sentences
+                for source, answer in result.sentences
             )
         )
 
 
 @functools.lru_cache(maxsize=512)
-def _cut(processor: Any, text: str, segment: str, most: int) -> tuple[segments.Part, ...]:
+def _cut(processor: Any, text: str, segment: str, source: str, most: int) -> tuple[segments.Part, ...]:
     """A text's parts, none of more than ``most`` tokens."""
-    found = segments.parts(text, segment, processor.settings.get("source_lang") or "en")
-    return tuple(segments.fitted(found, lambda part: len(processor.encode(part)), most))
+    found = segments.parts(text, segment, iso(source) if source else "en")
+    return tuple(segments.fitted(found, lambda part: len(processor.encode(part, source)), most))
 
 
 class _Lessons(Sequence[Lesson]):

@@ -16,6 +16,7 @@ def train_processor(
     seed: int = 0,
     source_language: str = "",
     target_language: str = "",
+    fold_case: bool = False,
 ) -> MarianProcessor:
     """Trains a unigram tokenizer a side (Kudo 2018).
 
@@ -24,8 +25,10 @@ def train_processor(
         source_size, target_size: most pieces of each; fewer where the text has fewer.
         seed: of SentencePiece's own random choices.
         source_language, target_language: codes that are kept with the tokenizer.
+        fold_case: whether upper and lower case of the source are one.
     """
-    source = train_pieces((pair[0] for pair in examples), source_size, seed, "nmt_nfkc")
+    rule = "nmt_nfkc_cf" if fold_case else "nmt_nfkc"
+    source = train_pieces((pair[0] for pair in examples), source_size, seed, rule)
     # A target is learned as it is written: full-width punctuation must come out full-width again.
     target = train_pieces((pair[1] for pair in examples), target_size, seed, "identity")
     settings = {"source_lang": source_language, "target_lang": target_language, "model_max_length": 512}

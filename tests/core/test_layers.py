@@ -16,7 +16,7 @@ from sixarts.layers import (
     DecoderBlock,
     EncoderBlock,
     OutputBias,
-    SinusoidalPositions,
+    Positions,
     activation,
     mask_bias,
     sinusoids,
@@ -102,7 +102,7 @@ def test_the_decoder_sees_no_future_and_steps_as_it_calls() -> None:
 @pytest.mark.parametrize("width", [6, 7])
 def test_positions(width: int) -> None:
     x = normal(2, 4, width)
-    layer = SinusoidalPositions(9, scale=3.0)
+    layer = Positions(9, sinusoids, scale=3.0)
     whole = array(layer(x))
     half = (width + 1) // 2
     for place in range(4):

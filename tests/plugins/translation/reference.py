@@ -173,13 +173,13 @@ def generated(
     return found
 
 
-def same_tokens(ours: np.ndarray, theirs: np.ndarray) -> bool:
+def same_tokens(ours: np.ndarray, theirs: np.ndarray, pad: int = PAD) -> bool:
     """Whether sequences are equal but for the padding after them."""
     width = max(ours.shape[-1], theirs.shape[-1])
 
     def wide(tokens: np.ndarray) -> np.ndarray:
         more = width - tokens.shape[-1]
-        return np.pad(tokens, ((0, 0), (0, 0), (0, more)), constant_values=PAD)
+        return np.pad(tokens, ((0, 0), (0, 0), (0, more)), constant_values=pad)
 
     return bool(np.array_equal(wide(ours), wide(theirs)))
 
@@ -191,9 +191,12 @@ def same_tokens(ours: np.ndarray, theirs: np.ndarray) -> bool:
 def opened(folder: str, precision: str = "float32") -> Any:
     """Our model of a folder; the last ones are kept, with what they compiled."""
     from sixarts.device import Device
-    from sixarts_translation.marian import Marian
+    from sixarts.model import read_json
+    from sixarts.plugins import registry, resolve
 
-    return Marian.from_folder(Path(folder), Device.of("cpu", precision))
+    family = read_json(Path(folder) / "config.json")["model_type"]
+    kind = next(f for f in registry().families("text -> text") if f.name == family)
+    return resolve(kind.model).from_folder(Path(folder), Device.of("cpu", precision))
 
 
 def answers(
@@ -205,10 +208,7 @@ def answers(
     model = opened(folder, precision)
 
     def encoder(inputs: Mapping[str, Any]) -> Any:
-        memory = model.source_positions(model.source_embedding(inputs["input_ids"]))
-        for layer in model.encoder:
-            memory = layer(memory, inputs["attention_mask"])
-        return memory
+        return model._encoded(model.source_embedding(inputs["input_ids"]), inputs["attention_mask"])
 
     def compiled(function: Any) -> Compiled:
         return Compiled(function, model.variables, model.device)
@@ -235,9 +235,13 @@ def searched(
     searches: Sequence[Mapping[str, Any]],
     seed: int = 0,
     precision: str = "float32",
+    start: np.ndarray | None = None,
+    forced: np.ndarray | None = None,
 ) -> list[dict[str, np.ndarray]]:
     """Our sequences and scores, for each way to search."""
     from sixarts.generation import Search
 
     generator = opened(folder, precision).generator
-    return [generator(inputs, Search.from_config(SEARCH | search), seed) for search in searches]
+    return [
+        generator(inputs, Search.from_config(SEARCH | search), seed, start, forced) for search in searches
+    ]

@@ -1,0 +1,297 @@
+"""The encoder–decoder transformer that the families of several plugins are: Marian, BART and their kin.
+
+Widths, depths and weight names follow the layout that ``transformers`` publishes for them. A family says in
+class attributes how it differs, and which positions it uses.
+
+Source: Vaswani et al. 2017; Lewis et al. 2020 (BART), whose names the layout kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from sixarts.checkpoint import Target
+from sixarts.generation import PUBLISHED, Generator, Search
+from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias
+from sixarts.limits import check, check_transformer, generation
+from sixarts.model import Model, read_optional_json, write_json
+
+#: What a configuration means where it is silent and its family says nothing else.
+DEFAULTS: dict[str, Any] = {
+    "d_model": 1024,
+    "encoder_layers": 12,
+    "decoder_layers": 12,
+    "encoder_attention_heads": 16,
+    "decoder_attention_heads": 16,
+    "encoder_ffn_dim": 4096,
+    "decoder_ffn_dim": 4096,
+    "max_position_embeddings": 1024,
+    "activation_function": "gelu",
+    "dropout": 0.1,
+    "attention_dropout": 0.0,
+    "activation_dropout": 0.0,
+    "scale_embedding": False,
+    "tie_word_embeddings": True,
+}
+
+#: Published name of a block's part to the path of our layer.
+ENCODER_PARTS = {
+    "self_attn": "attention",
+    "self_attn_layer_norm": "attention_norm",
+    "fc1": "feed_forward.inner",
+    "fc2": "feed_forward.outer",
+    "final_layer_norm": "norm",
+}
+DECODER_PARTS = {
+    **ENCODER_PARTS,
+    "encoder_attn": "cross_attention",
+    "encoder_attn_layer_norm": "cross_attention_norm",
+}
+PROJECTIONS = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "out"}
+
+
+class EncoderDecoder(Model):
+    """Encoder, decoder with cached steps, and output layer; all widths from ``config.json``.
+
+    Attributes:
+        defaults: the family's own values over :data:`DEFAULTS`.
+        norm_first: whether blocks normalize before each part; then encoder and decoder end with a norm.
+        norm_embedding: whether embeddings with their positions are normalized.
+        bias_logits: whether a bias is added to the logits.
+        positions: what :class:`sixarts.layers.Positions` takes besides sizes.
+        search: how the checkpoint's authors generate, from ``generation_config.json`` or ``config.json``.
+        attention_network: ``network``'s inputs to ``cross_attention``, ``[b, layers, h, t, s]``.
+    """
+
+    cut = "input_ids"
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    norm_first: ClassVar[bool] = False
+    norm_embedding: ClassVar[bool] = False
+    bias_logits: ClassVar[bool] = True
+    positions: ClassVar[Mapping[str, Any]] = {}
+    # `shared` stands beside untied tables in some files; nothing reads it there.
+    ignored: ClassVar[tuple[str, ...]] = ("model.shared.weight",)
+    settings = frozenset({*DEFAULTS, *PUBLISHED, "vocab_size", "eos_token_id", "bad_words_ids"})
+    generation: Mapping[str, Any] = {}
+
+    @classmethod
+    def configure(cls, /, **config: Any) -> dict[str, Any]:
+        """Fills in the layout's defaults and checks what must fit together."""
+        full = {**DEFAULTS, **cls.defaults, **config}
+        check_transformer(full)
+        return full
+
+    @property
+    def target_words(self) -> int:
+        """Size of the vocabulary that is written."""
+        return int(self.config.get("decoder_vocab_size") or self.config["vocab_size"])
+
+    def build(self, initializer: str) -> keras.Model:
+        c, policy = self.config, self.device.policy
+        width = c["d_model"]
+        tied = c["tie_word_embeddings"]
+        normal = keras.initializers.RandomNormal(stddev=width**-0.5)
+        table = initializer if initializer == "zeros" else normal
+        embedding = partial(
+            keras.layers.ReversibleEmbedding, output_dim=width, embeddings_initializer=table, dtype=policy
+        )
+        self.target_embedding = embedding(self.target_words, tie_weights=tied, name="target_embedding")
+        shared = c.get("share_encoder_decoder_embeddings", True) and tied
+        self.source_embedding = (
+            self.target_embedding if shared else embedding(c["vocab_size"], name="source_embedding")
+        )
+        positions = partial(
+            Positions,
+            c["max_position_embeddings"],
+            **self.positions,
+            norm=self.norm_embedding,
+            scale=math.sqrt(width) if c["scale_embedding"] else 1.0,
+            dropout=c["dropout"],
+            initializer=table,
+            dtype=policy,
+        )
+        self.source_positions = positions(name="source_positions")
+        self.target_positions = positions(name="target_positions")
+        block = {
+            "activation_name": c["activation_function"],
+            "dropout": c["dropout"],
+            "attention_dropout": c["attention_dropout"],
+            "activation_dropout": c["activation_dropout"],
+            "initializer": initializer,
+            "norm_first": self.norm_first,
+            "dtype": policy,
+        }
+        self.encoder = [
+            EncoderBlock(
+                width, c["encoder_attention_heads"], c["encoder_ffn_dim"], **block, name=f"encoder_{i}"
+            )
+            for i in range(c["encoder_layers"])
+        ]
+        self.decoder = [
+            DecoderBlock(
+                width, c["decoder_attention_heads"], c["decoder_ffn_dim"], **block, name=f"decoder_{i}"
+            )
+            for i in range(c["decoder_layers"])
+        ]
+        last = partial(keras.layers.LayerNormalization, epsilon=1e-5, dtype=policy)
+        self.encoder_norm = last(name="encoder_norm") if self.norm_first else _same
+        self.decoder_norm = last(name="decoder_norm") if self.norm_first else _same
+        if self.bias_logits:
+            self.output_bias = OutputBias(self.target_words, dtype=policy, name="output_bias")
+
+        source = keras.Input((None,), dtype="int32", name="input_ids")
+        mask = keras.Input((None,), dtype="int32", name="attention_mask")
+        target = keras.Input((None,), dtype="int32", name="decoder_input_ids")
+        self.embedded = self.source_embedding(source)
+        memory = self._encoded(self.embedded, mask)
+        x = self.target_positions(self.target_embedding(target))
+        weights = []
+        for layer in self.decoder:
+            x, attention = layer(x, memory, mask)
+            weights.append(attention)
+        inputs = {"input_ids": source, "attention_mask": mask, "decoder_input_ids": target}
+        self.attention_network = keras.Model(
+            inputs, {"cross_attention": keras.layers.Lambda(_stacked, name="attention")(weights)}
+        )
+        return keras.Model(inputs, {"logits": self._logits(x)}, name=self.family)
+
+    def _encoded(self, embedded: Any, mask: Any) -> Any:
+        """Source embeddings to the encoder's output, ``[b, s, d]``."""
+        memory = self.source_positions(embedded)
+        for layer in self.encoder:
+            memory = layer(memory, mask)
+        return self.encoder_norm(memory)
+
+    def _logits(self, x: Any) -> Any:
+        """The last decoder block's output to float32 logits."""
+        logits = self.target_embedding(self.decoder_norm(x), reverse=True)
+        return self.output_bias(logits) if self.bias_logits else ops.cast(logits, "float32")
+
+    # Weights.
+
+    def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
+        found = self._embedding_targets()
+        if self.bias_logits and (not names or "final_logits_bias" in names):
+            # A buffer of zeros that some files leave out.
+            found[("final_logits_bias",)] = Target(self.output_bias.bias)
+        for side, blocks, parts, places, norm in (
+            ("encoder", self.encoder, ENCODER_PARTS, self.source_positions, self.encoder_norm),
+            ("decoder", self.decoder, DECODER_PARTS, self.target_positions, self.decoder_norm),
+        ):
+            head = f"model.{side}"
+            for i, block in enumerate(blocks):
+                for part, path in parts.items():
+                    found |= layer_targets(f"{head}.layers.{i}.{part}", _at(block, path))
+            if places.formula is None:
+                found[(f"{head}.embed_positions.weight",)] = Target(places.table)
+            if places.norm:
+                found |= layer_targets(f"{head}.layernorm_embedding", places.norm)
+            if self.norm_first:
+                found |= layer_targets(f"{head}.layer_norm", norm)
+        return found
+
+    def _embedding_targets(self) -> dict[tuple[str, ...], Target]:
+        source, target = "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"
+        table = Target(self.target_embedding.embeddings)
+        if self.source_embedding is self.target_embedding:
+            return {("model.shared.weight", source, target, "lm_head.weight"): table}
+        found: dict[tuple[str, ...], Target] = {(source,): Target(self.source_embedding.embeddings)}
+        if self.config["tie_word_embeddings"]:
+            return {**found, (target, "lm_head.weight"): table}
+        head = Target(self.target_embedding.reverse_embeddings, np.transpose)
+        return {**found, (target,): table, ("lm_head.weight",): head}
+
+    # Generation.
+
+    def read_extras(self, folder: Path) -> None:
+        self.generation = read_optional_json(folder / "generation_config.json")
+        check({**self.config, **self.generation}, generation(self.target_words), optional=True)
+
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        if self.generation:
+            write_json(Path(folder) / "generation_config.json", self.generation)
+
+    @property
+    def search(self) -> Search:
+        found = Search.from_config({"max_length": 512, **self.config, **self.generation})
+        longest = self.config["max_position_embeddings"]
+        return found if found.max_length <= longest else found.with_options(max_length=longest)
+
+    @property
+    def generator(self) -> Generator:
+        if not hasattr(self, "_generator"):
+            self._generator = Generator(self)
+        return self._generator
+
+    def flops(self, source: int, target: int, beams: int) -> float:
+        """Operations of turning ``source`` tokens into ``target`` ones: two a weight and position.
+
+        Counts matrix products of blocks, attention and the output layer; source: Kaplan et al. 2020,
+        appendix B.
+        """
+        c, width = self.config, self.config["d_model"]
+        encoder = c["encoder_layers"] * (4 * width**2 + 2 * width * c["encoder_ffn_dim"] + 2 * source * width)
+        per_token = 6 * width**2 + 2 * width * c["decoder_ffn_dim"] + (source + target) * 2 * width
+        cross_keys = c["decoder_layers"] * 2 * width**2 * source
+        decoder = c["decoder_layers"] * per_token + width * self.target_words
+        return float(2 * (encoder * source + cross_keys + beams * decoder * target))
+
+    def encode(self, inputs: Mapping[str, Any]) -> Any:
+        """Source tokens to every decoder block's cross keys and values, and the mask's bias."""
+        mask = inputs["attention_mask"]
+        memory = self._encoded(self.source_embedding(inputs["input_ids"]), mask)
+        bias = mask_bias(mask, self.decoder[0].compute_dtype)
+        return [layer.cross_attention.project(memory) for layer in self.decoder], bias
+
+    def empty_cache(self, rows: int, length: int) -> Any:
+        heads = self.config["decoder_attention_heads"]
+        shape = (rows, heads, length, self.config["d_model"] // heads)
+        dtype = self.decoder[0].compute_dtype
+        return [(ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in self.decoder]
+
+    def step(self, tokens: Any, index: Any, cache: Any, memory: Any) -> tuple[Any, Any]:
+        cross, bias = memory
+        x = self.target_positions(self.target_embedding(tokens), index=index)
+        updated = []
+        for layer, kept, keys_and_values in zip(self.decoder, cache, cross, strict=True):
+            x, kept = layer.step(x, kept, index, keys_and_values, bias)
+            updated.append(kept)
+        return self._logits(x), updated
+
+
+def layer_targets(prefix: str, layer: Any) -> dict[tuple[str, ...], Target]:
+    """The published weights of a dense layer, a norm, or an attention's four projections."""
+    if isinstance(layer, keras.layers.Dense):
+        return {
+            (f"{prefix}.weight",): Target(layer.kernel, np.transpose),
+            (f"{prefix}.bias",): Target(layer.bias),
+        }
+    if isinstance(layer, keras.layers.LayerNormalization):
+        return {(f"{prefix}.weight",): Target(layer.gamma), (f"{prefix}.bias",): Target(layer.beta)}
+    found: dict[tuple[str, ...], Target] = {}
+    for name, attribute in PROJECTIONS.items():
+        found |= layer_targets(f"{prefix}.{name}", getattr(layer, attribute))
+    return found
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def _stacked(weights: Any) -> Any:
+    return ops.stack(weights, axis=1)
+
+
+def _at(block: Any, path: str) -> Any:
+    for name in path.split("."):
+        block = getattr(block, name)
+    return block
