@@ -46,7 +46,7 @@ class Endpoint:
                 f"received the endpoint {parts.scheme}://{parts.hostname or ''}…; expected https://HOST "
                 "without a user name or a query; set HF_ENDPOINT or pass endpoint="
             )
-        private = parts.scheme == "https" or _is_loopback(parts.hostname)
+        private = is_private(address)
         if token and not private:
             raise HubError(
                 f"received a token for {address}, which is not encrypted; expected https or this machine; "
@@ -58,6 +58,12 @@ class Endpoint:
     def library_token(self) -> str | Literal[False] | None:
         """The token as the client library takes it: ``None`` means the stored login, ``False`` none."""
         return self.token or (None if self.named else False)
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent to an address: it is encrypted, or is this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,9 +1,9 @@
 """What our own requests may do and what their answers may say, enforced inside the hub client.
 
-``huggingface_hub`` builds paths from the commit and the etag that an endpoint sends, and waits on most
-requests without a limit. All its requests go through one HTTP client for the whole process, made by a
-replaceable factory; ours wraps the factory in force (a person's proxy settings stay) and adds two hooks.
-They act inside :func:`watch` only, so other users of the library in this process see no difference.
+All requests of ``huggingface_hub`` and ours go through one HTTP client for the whole process, made by a
+replaceable factory; ours wraps the factory in force (a person's proxy settings stay) and adds two hooks:
+limits of time, no token for another origin, no file of another commit. They act inside :func:`watch` only, so
+other users of the library in this process see no difference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from urllib.parse import urljoin, urlsplit
 
 from huggingface_hub.utils import _http as client_library
 
+from sixarts_hub.endpoint import is_private
 from sixarts_hub.errors import Unreachable
+from sixarts_hub.hiding import remember
 from sixarts_hub.reference import COMMIT
 
 if TYPE_CHECKING:
@@ -67,11 +69,12 @@ def watch(endpoint: str, commit: str | None = None, seconds: float | None = None
 
     Args:
         endpoint: address of the hub; a token is sent nowhere else.
-        commit: the commit that every file must be of.
+        commit: where files are asked for: the commit that each must be of.
         seconds: longest silence of the endpoint; ``READ_SECONDS`` by default.
 
     Raises:
-        Unreachable: an answer carries a commit or an etag that must not become a path.
+        Unreachable: a file comes with another commit or with an etag that is none; an encrypted address sends
+            on to one that is not.
     """
     _install()
     token = _watch.set(_Watch(endpoint, commit, seconds or READ_SECONDS))
@@ -94,38 +97,53 @@ def _on_request(request: httpx2.Request) -> None:
     if watched is None:
         return
     quick, slow = CONNECT_SECONDS, watched.seconds
-    request.extensions["timeout"] = {"connect": quick, "pool": quick, "read": slow, "write": slow}
-    if _origin(str(request.url)) != _origin(watched.endpoint):
+    request.extensions["timeout"] = {"connect": quick, "pool": slow, "read": slow, "write": slow}
+    if origin(str(request.url)) != origin(watched.endpoint):
         request.headers.pop("authorization", None)
+    remember(request.headers.get("authorization", ""))
 
 
 def _on_response(response: httpx2.Response) -> None:
     watched = _watch.get()
-    # The client takes paths from the answers to HEAD alone, and follows a redirect within the endpoint.
-    if watched is None or response.request.method != "HEAD":
+    if watched is None:
         return
     url = str(response.request.url)
-    if response.has_redirect_location and _origin(urljoin(url, response.headers["location"])) == _origin(url):
-        return
+    if response.has_redirect_location:
+        target = urljoin(url, response.headers["location"])
+        if is_private(url) and not is_private(target):
+            raise Unreachable(
+                f"received a redirect from {watched.endpoint} to {urlsplit(target).hostname}, which is not "
+                "encrypted; expected https; nothing was fetched; check the endpoint's address"
+            )
+        if origin(target) == origin(url):
+            return
+    # Storage elsewhere knows nothing of commits, and its etags are its own.
+    if watched.commit and origin(url) == origin(watched.endpoint):
+        _check_headers(response, watched.endpoint, watched.commit)
+
+
+def _check_headers(response: httpx2.Response, endpoint: str, expected: str) -> None:
+    """Hold a file's headers against what was asked for."""
     failed = response.status_code >= 400
     commit = response.headers.get("x-repo-commit", "")
     if failed and not commit:
         return
-    if not COMMIT.fullmatch(commit) or (watched.commit and commit != watched.commit):
+    if not COMMIT.fullmatch(commit) or commit != expected:
         raise Unreachable(
-            f"received the commit {commit[:80]!r} from {watched.endpoint}; expected "
-            f"{watched.commit or '40 hex digits'}; nothing was written; check the endpoint's address"
+            f"received the commit {commit[:80]!r} from {endpoint}; expected {expected}; nothing was written; "
+            "check the endpoint's address"
         )
     if failed:
         return
     etag = (response.headers.get("x-linked-etag") or response.headers.get("etag") or "").removeprefix("W/")
     if not _ETAG.fullmatch(etag.strip('"')):
         raise Unreachable(
-            f"received the etag {etag[:80]!r} from {watched.endpoint}; expected 40 or 64 hex digits; nothing "
-            "was written; check the endpoint's address"
+            f"received the etag {etag[:80]!r} from {endpoint}; expected 40 or 64 hex digits; nothing was "
+            "written; check the endpoint's address"
         )
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port: whom an address speaks to."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

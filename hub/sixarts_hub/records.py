@@ -9,6 +9,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from sixarts_hub.strict_json import parse, read_small
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` so that a reader, or a kill at any moment, sees the old or the new whole.
@@ -43,6 +45,6 @@ def write_record(path: Path, record: Any) -> None:
 def read_record(path: Path) -> Any:
     """The JSON value at ``path``; ``None`` when it is missing or is not JSON."""
     try:
-        return json.loads(path.read_bytes())
+        return parse(read_small(path))
     except (OSError, ValueError):
         return None

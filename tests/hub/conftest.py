@@ -41,7 +41,16 @@ def hub(server: HubServer, home: Path) -> Hub:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIXARTS_HOME", "SIXARTS_OFFLINE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_TOKEN"):
+    for name in (
+        "SIXARTS_HOME",
+        "SIXARTS_OFFLINE",
+        "SIXARTS_LOCK",
+        "SIXARTS_TRUST",
+        "SIXARTS_REQUIRE_SIGNATURE",
+        "HF_HUB_OFFLINE",
+        "HF_ENDPOINT",
+        "HF_TOKEN",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -60,6 +69,13 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many attempts as ever, without the waits in between."""
+    monkeypatch.setattr("sixarts_hub.retry.FIRST_WAIT", 0.002)
+    monkeypatch.setattr("sixarts_hub.retry.LONGEST_WAIT", 0.01)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
-"""A small hub on loopback: what ``huggingface_hub`` asks for when it lists, fetches and publishes.
+"""A small hub on loopback: what a client asks for when it lists, fetches and publishes.
 
-Every answer is made in :meth:`HubServer.answer` and goes through :attr:`HubServer.alter`, the one place
-where a test changes, delays or replaces what an endpoint says.
+Every answer is made in :meth:`HubServer.answer`. It goes through the faults that a test injected, see
+``faults``, and through :attr:`HubServer.alter`, where a test changes or replaces what an endpoint says.
 """
 
 from __future__ import annotations
@@ -9,13 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import socket
+import struct
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
 
 LFS_SUFFIXES = (".safetensors", ".bin", ".spm")
 
@@ -26,6 +33,18 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes = b""
+    query: str = ""
+
+    @property
+    def asked(self) -> dict[str, list[str]]:
+        """The query's values, by name."""
+        return parse_qs(self.query)
+
+    @property
+    def range(self) -> int | None:
+        """Where the bytes asked for begin; ``None`` without a range."""
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
+        return int(asked[1]) if asked else None
 
     @property
     def authorized(self) -> bool:
@@ -36,19 +55,59 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Way:
+    """How an answer goes over the wire.
+
+    Attributes:
+        delay: seconds before its first byte.
+        headers_pause: seconds between two bytes of its headers.
+        chunk: bytes of the body that are sent at once.
+        pause: seconds between two chunks.
+        cut: the body's bytes that are sent; ``None`` for all.
+        then: what happens after these: the connection stays, is closed, is reset, or falls silent.
+    """
+
+    delay: float = 0.0
+    headers_pause: float = 0.0
+    chunk: int = 1 << 16
+    pause: float = 0.0
+    cut: int | None = None
+    then: Literal["keep", "close", "reset", "silence"] = "keep"
+
+
+@dataclass(frozen=True)
 class Answer:
     status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
     body: bytes = b""
+    way: Way = Way()
+
+
+@dataclass
+class Fault:
+    """Something wrong with the first answers to requests that have ``pattern`` in ``METHOD path``.
+
+    Attributes:
+        pattern: a regular expression.
+        before: changes the request before it is answered.
+        after: changes the answer.
+        left: how many times more.
+    """
+
+    pattern: str
+    before: Callable[[Request], Request] = lambda request: request
+    after: Callable[[Request, Answer], Answer] = lambda request, answer: answer
+    left: float = 1
 
 
 @dataclass
 class Repo:
-    """Branches, and the files of every commit."""
+    """Branches, and the files of every commit; ``listed`` is what a search shows beside those."""
 
     branches: dict[str, str] = field(default_factory=dict)
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     private: bool = False
+    listed: dict[str, Any] = field(default_factory=dict)
 
     def commit(self, files: dict[str, bytes], branch: str = "main") -> str:
         seed = repr((len(self.commits), branch, sorted(files.items())))
@@ -78,6 +137,13 @@ def is_lfs(path: str) -> bool:
     return path.endswith(LFS_SUFFIXES)
 
 
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing of clients that hang up, which is what many tests are about."""
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class HubServer:
     """Repositories in memory, served over HTTP.
 
@@ -85,22 +151,31 @@ class HubServer:
         url: its address.
         repos: by ``OWNER/NAME``.
         requests: every request so far, in order of arrival.
+        sent: bytes of bodies that were sent so far, by path.
+        faults: what goes wrong, the first that matches counts.
+        way: how answers go over the wire where no fault says otherwise.
         alter: what a test does to each answer; by default nothing.
     """
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.requests: list[Request] = []
+        self.sent: Counter[str] = Counter()
+        self.faults: list[Fault] = []
+        self.way = Way()
         self.alter: Callable[[Request, Answer], Answer] = lambda request, answer: answer
         self._uploads: dict[str, bytes] = {}
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._closing = threading.Event()
+        self._answering = 0
+        self._http = _Quiet(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
         self._http.block_on_close = False
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
+        self._closing.set()
         self._http.shutdown()
         self._http.server_close()
 
@@ -112,15 +187,33 @@ class HubServer:
         """Requests whose ``METHOD path`` matches."""
         return [str(request) for request in self.requests if re.search(pattern, str(request))]
 
+    def fetched(self, path: str) -> int:
+        """Bytes of a file that were sent so far, whatever its repository."""
+        return sum(count for sent, count in self.sent.items() if sent.endswith(f"/{path}"))
+
+    def settle(self) -> None:
+        """Wait until no answer is on its way and no request comes, so that what was counted is all."""
+        deadline, seen = time.monotonic() + 10, -1
+        while (self._answering or seen != len(self.requests)) and time.monotonic() < deadline:
+            seen = len(self.requests)
+            # For a request that is in the socket's buffer, of a client that gave it up.
+            time.sleep(0.03)
+
     def answer(self, request: Request) -> Answer:
         """The one place where an answer is made."""
         with self._lock:
             self.requests.append(request)
-            made = Answer(404)
+            fault = next((f for f in self.faults if f.left > 0 and re.search(f.pattern, str(request))), None)
+            if fault:
+                fault.left -= 1
+                request = fault.before(request)
+            made = Answer(404, way=self.way)
             for method, pattern, make in _ROUTES:
                 if request.method in method and (match := re.fullmatch(pattern, request.path)):
-                    made = make(self, request, *map(unquote, match.groups()))
+                    made = replace(make(self, request, *map(unquote, match.groups())), way=self.way)
                     break
+        if fault:
+            made = fault.after(request, made)
         return self.alter(request, made)
 
     # What is read.
@@ -132,6 +225,26 @@ class HubServer:
         files = self.repos[name].commits[commit]
         siblings = [{"rfilename": path} for path in files]
         return as_json({"id": name, "sha": commit, "private": self.repos[name].private, "siblings": siblings})
+
+    def _search(self, request: Request) -> Answer:
+        """Repositories with the asked task, tags and words, each as its ``listed`` says."""
+        asked = request.asked
+        task, words = asked.get("pipeline_tag", [""])[0], asked.get("search", [""])[0]
+        tags = set(asked.get("filter", []))
+        found = [
+            {
+                "id": name,
+                "siblings": [{"rfilename": path} for path in repo.commits[repo.branches["main"]]],
+                **repo.listed,
+            }
+            for name, repo in self.repos.items()
+            if repo.listed.get("pipeline_tag") == task
+            and words in name
+            and tags <= {*repo.listed.get("tags", [])}
+        ]
+        counts = {entry["id"]: entry.get("downloads") for entry in found}
+        found.sort(key=lambda entry: -count if isinstance(count := counts[entry["id"]], int) else 0)
+        return as_json(found[: int(asked.get("limit", ["1000"])[0])])
 
     def _tree(self, request: Request, name: str, revision: str) -> Answer:
         commit = self._commit(name, revision)
@@ -148,10 +261,11 @@ class HubServer:
             return failure("EntryNotFound")
         etag = hashlib.sha256(body).hexdigest() if is_lfs(path) else git_sha1(body)
         headers = {"X-Repo-Commit": commit, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
-        if asked := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", "")):
-            first, last = int(asked[1]), min(int(asked[2] or len(body)), len(body) - 1)
-            headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
-            return Answer(206, headers, body[first : last + 1])
+        if (first := request.range) is not None:
+            if first >= len(body):
+                return Answer(416, {**headers, "Content-Range": f"bytes */{len(body)}"})
+            headers["Content-Range"] = f"bytes {first}-{len(body) - 1}/{len(body)}"
+            return Answer(206, headers, body[first:])
         return Answer(200, headers, body)
 
     def _commit(self, name: str, revision: str) -> str | Answer:
@@ -218,11 +332,19 @@ class HubServer:
         files = dict(self.repos[name].commits[commit])
         for line in lines:
             value = line["value"]
+            if line["key"] == "deletedFile":
+                del files[value["path"]]
+                continue
             stored = line["key"] == "lfsFile"
             content = self._uploads[value["oid"]] if stored else base64.b64decode(value["content"])
             files[value["path"]] = content
+        answer: dict[str, Any] = {}
+        if "create_pr" in request.asked:
+            number = 1 + sum(branch.startswith("refs/pr/") for branch in self.repos[name].branches)
+            revision = f"refs/pr/{number}"
+            answer["pullRequestUrl"] = f"{self.url}/{name}/discussions/{number}"
         made = self.repos[name].commit(files, revision)
-        return as_json({"commitUrl": f"{self.url}/{name}/commit/{made}", "commitOid": made})
+        return as_json(answer | {"commitUrl": f"{self.url}/{name}/commit/{made}", "commitOid": made})
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self
@@ -235,8 +357,14 @@ class HubServer:
             def _serve(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self._body(headers)
-                answer = hub.answer(Request(self.command, urlsplit(self.path).path, headers, body))
-                self._send(answer)
+                asked = urlsplit(self.path)
+                with hub._lock:
+                    hub._answering += 1
+                try:
+                    self._send(hub.answer(Request(self.command, asked.path, headers, body, asked.query)))
+                finally:
+                    with hub._lock:
+                        hub._answering -= 1
 
             def _body(self, headers: dict[str, str]) -> bytes:
                 if headers.get("transfer-encoding") != "chunked":
@@ -249,12 +377,62 @@ class HubServer:
                 return body
 
             def _send(self, answer: Answer) -> None:
-                self.send_response(answer.status)
-                for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
+                way = answer.way
+                # Whoever waits here does not outlive the test.
+                if hub._closing.wait(way.delay):
+                    return
+                headers = {"Content-Length": str(len(answer.body)), **answer.headers}
+                lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+                lines += [f"{name}: {value}" for name, value in headers.items() if value is not None]
+                self._write(
+                    "\r\n".join([*lines, "", ""]).encode(),
+                    1 if way.headers_pause else 1 << 16,
+                    way.headers_pause,
+                )
+                if "Content-Length" in headers and headers["Content-Length"] is None:
+                    self.close_connection = True
                 if self.command != "HEAD":
-                    self.wfile.write(answer.body)
+                    body = answer.body[: way.cut]
+                    self._write(body, way.chunk, way.pause, urlsplit(self.path).path)
+                    self._end(way.then)
+
+            def _write(self, data: bytes, chunk: int, pause: float, path: str | None = None) -> None:
+                for start in range(0, len(data), chunk):
+                    piece = data[start : start + chunk]
+                    if path:
+                        # Before it is sent: who has received all of it finds all counted.
+                        with hub._lock:
+                            hub.sent[path] += len(piece)
+                    try:
+                        self.connection.sendall(piece)
+                    except OSError:
+                        self.close_connection = True
+                        return
+                    if pause and hub._closing.wait(pause):
+                        return
+
+            def _end(self, then: str) -> None:
+                if then == "silence":
+                    self.connection.settimeout(0.05)
+                    while not hub._closing.is_set():
+                        # Until the other side hangs up.
+                        try:
+                            if not self.connection.recv(1):
+                                break
+                        except TimeoutError:
+                            continue
+                        except OSError:
+                            break
+                with suppress(OSError):
+                    if then == "close":
+                        self.connection.shutdown(socket.SHUT_WR)
+                    if then == "reset":
+                        # Not lingering for what was sent makes the kernel reset; closed below Python's count.
+                        linger = struct.pack("ii", 1, 0)
+                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                        os.close(self.connection.detach())
+                if then != "keep":
+                    self.close_connection = True
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -279,6 +457,7 @@ def _entry(path: str, body: bytes) -> dict[str, Any]:
 
 _NAME = r"([^/]+/[^/]+)"
 _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
+    ("GET", r"/api/models", HubServer._search),
     ("GET", rf"/api/models/{_NAME}", HubServer._info),
     ("GET", rf"/api/models/{_NAME}/revision/([^/]+)", HubServer._info),
     ("GET", rf"/api/models/{_NAME}/tree/([^/]+)", HubServer._tree),

@@ -96,10 +96,8 @@ def test_a_silent_endpoint_is_not_waited_for(
 
     server.alter = on("/revision/", stall)
     monkeypatch.setattr("sixarts_hub.guard.READ_SECONDS", 0.2)
-    started = time.monotonic()
-    with pytest.raises(Unreachable, match="Timeout"):
+    with pytest.raises(Unreachable, match=r"Timeout.*tried 5 times"):
         hub.pull(NAME)
-    assert time.monotonic() - started < 2
 
 
 def test_a_home_that_cannot_be_written(server: HubServer, tmp_path: Path) -> None:
@@ -109,10 +107,10 @@ def test_a_home_that_cannot_be_written(server: HubServer, tmp_path: Path) -> Non
         Hub(tmp_path / "file", endpoint=server.url, offline=False).pull(NAME)
 
 
-def test_a_cut_file_is_corrupt(server: HubServer, hub: Hub) -> None:
+def test_a_file_that_is_shorter_than_listed_is_corrupt(server: HubServer, hub: Hub) -> None:
     server.add(NAME, {"config.json": b"{}" * 50})
     server.alter = on("GET /me/model/resolve", lambda answer: replace(answer, body=answer.body[:7]))
-    with pytest.raises(Corrupt, match="another size"):
+    with pytest.raises(Corrupt, match=r"of 7 bytes, git-sha1:\w+; expected 100 bytes, git-sha1:\w+"):
         hub.pull(NAME)
     assert not [path for path in contents(hub.home) if "blobs" in path]
 
@@ -148,11 +146,12 @@ def test_headers_that_become_paths_are_checked(
     change: Callable[[Answer], Answer], server: HubServer, hub: Hub, tmp_path: Path
 ) -> None:
     server.add(NAME, {"config.json": b"{}"})
-    server.alter = on("HEAD", change)
+    server.alter = on("resolve", change)
     with pytest.raises(Unreachable, match="nothing was written"):
         hub.pull(NAME)
     assert not [path for path in tmp_path.rglob("*") if "escaped" in path.name]
-    assert not server.seen("GET .*resolve")
+    assert b"{}" not in contents(hub.home).values()
+    assert len(server.seen("resolve")) == 1, "what is refused is not asked for again"
 
 
 def test_a_redirect_within_the_endpoint_is_followed(server: HubServer, hub: Hub) -> None:
@@ -193,7 +192,7 @@ def test_a_tree_with_hostile_names_is_refused_up_front(
     [
         {"type": "file", "path": "config.json", "size": 2, "oid": "../x"},
         {"type": "file", "path": "config.json", "size": -2, "oid": "a" * 40},
-        {"type": "file", "path": "config.json", "size": 2},
+        {"type": "file", "path": "config.json"},
         {"type": "file", "path": 7, "size": 2, "oid": "a" * 40},
         "config.json",
     ],

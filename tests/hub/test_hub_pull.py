@@ -178,7 +178,7 @@ def test_changed_bytes_are_never_handed_out(
     with pytest.raises(Corrupt, match=r"received .*sha.*expected .*sha"):
         hub.pull(NAME)
     assert len(server.seen(f"GET .*{suffix}")) == 2, "fetched once more before giving up"
-    assert not [path for path in contents(hub.home) if path.endswith(suffix)], "and then removed"
+    assert not [path for path in contents(hub.home) if path.endswith(suffix)], "and then moved apart"
     server.alter = lambda request, answer: answer
     assert contents(hub.pull(NAME).path) == server.repos[NAME].commits[hub.resolve(NAME)]
 
@@ -250,7 +250,6 @@ def test_a_pull_that_was_cut_goes_on(server: HubServer, hub: Hub) -> None:
     server.alter = fail_at_weights
     with pytest.raises(Unreachable, match="status 500"):
         hub.pull(NAME)
-    assert not list(hub.home.rglob("*.incomplete"))
     server.alter = lambda request, answer: answer
     assert contents(hub.pull(NAME).path) == DATA
     assert len(server.seen(r"GET .*config\.json")) == 1, "what had arrived is not fetched again"
@@ -297,7 +296,7 @@ def test_bars_show_on_a_terminal_only(
     server.add(NAME, FILES)
     monkeypatch.setattr(sys, "stderr", stream())
     hub.pull(NAME, progress=progress)
-    assert ("model.safetensors" in sys.stderr.getvalue()) is shown  # type: ignore[attr-defined]
+    assert (f"{NAME}: 100%" in sys.stderr.getvalue()) is shown  # type: ignore[attr-defined]
 
 
 # Offline.
