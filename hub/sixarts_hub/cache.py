@@ -1,4 +1,4 @@
-"""What was fetched: where it lies on disk, what was recorded of it, how it is listed and removed.
+"""What was fetched: where it lies on disk, what was recorded of it, how it is listed.
 
 The files themselves lie in the hub client's own layout (``blobs``, ``snapshots``, ``refs``); beside them
 lie our records. Each endpoint has a folder of its own, so that one endpoint's answers are never taken
@@ -12,18 +12,24 @@ for another's.
         refs/REVISION                  the commit that a branch was resolved to
         sixarts/COMMIT.listing.json    what the commit holds
         sixarts/COMMIT.verified.json   what was found whole
+        sixarts/COMMIT.lease           held by who uses the commit; its time is the last use
+        sixarts/pulling.lease          held by who fetches a file
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from sixarts_hub import leases
+from sixarts_hub.blobs import Blobs
 from sixarts_hub.digest import Ledger
 from sixarts_hub.errors import HubError
 from sixarts_hub.listing import Listing
@@ -32,6 +38,8 @@ from sixarts_hub.reference import COMMIT, Reference
 
 #: The branch that a reference without a revision means.
 DEFAULT_REVISION = "main"
+
+_MODEL = re.compile(r"models--.+--.+")
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Cached:
         path: the folder.
         size: bytes of its files.
         files: paths inside the folder.
+        used: when it was last used, to the hour; ``None`` for a starter or a folder.
     """
 
     reference: Reference
@@ -53,6 +62,7 @@ class Cached:
     path: Path
     size: int
     files: tuple[str, ...]
+    used: datetime | None = None
 
 
 class Cache:
@@ -107,53 +117,59 @@ class Cache:
     def keep_listing(self, name: str, listing: Listing) -> None:
         write_record(self._listing(name, listing.commit), listing.to_dict())
 
+    @contextlib.contextmanager
+    def using(self, name: str, commit: str) -> Iterator[None]:
+        """While the context lasts no file of the model is removed; after it, none of this commit is.
+
+        The commit stays safe from other processes until this one ends, whichever way.
+
+        Raises:
+            Locked: a removal is under way and does not end.
+        """
+        with leases.shared(self.pulling(name)):
+            leases.hold(self.lease(name, commit))
+            yield
+
+    def lease(self, name: str, commit: str) -> Path:
+        """What a process that uses a commit holds."""
+        return self.folder(name) / "sixarts" / f"{commit}.lease"
+
+    def pulling(self, name: str) -> Path:
+        """What a process that fetches files of a model holds: they are not linked yet, and no leftovers."""
+        return self.folder(name) / "sixarts" / "pulling.lease"
+
+    def names(self) -> list[str]:
+        """The models that have a folder here."""
+        return sorted(_name(entry.name) for entry in entries(self.root) if _MODEL.fullmatch(entry.name))
+
     def cached(self) -> list[Cached]:
         """Every snapshot on this disk that holds a file, by name and commit."""
-        return [
-            found
-            for folder in sorted(self.root.glob("models--*--*"))
-            for snapshot in sorted((folder / "snapshots").glob("*"))
-            if COMMIT.fullmatch(snapshot.name)
-            and (found := self._cached(_name(folder), snapshot, self._revisions(folder))).files
-        ]
+        return [found for name in self.names() for found in self._snapshots(name)]
 
     def size(self) -> int:
         """Bytes on disk, content that two commits share counted once."""
-        return _size_on_disk(self.root)
+        return size_on_disk(self.root)
 
-    def remove_all(self, name: str) -> int:
-        """Remove every commit of a model; the bytes that this freed."""
-        folder = self.folder(name)
-        freed = _size_on_disk(folder)
-        shutil.rmtree(self.root / ".locks" / folder.name, ignore_errors=True)
-        shutil.rmtree(folder)
-        return freed
-
-    def remove(self, name: str, commit: str) -> int:
-        """Remove one commit, its records, and the content that no other commit uses; the bytes freed."""
-        folder = self.folder(name)
-        before = _size_on_disk(folder)
-        shutil.rmtree(self.snapshot(name, commit))
-        for revision, pinned in self._revisions(folder).items():
-            if pinned == commit:
-                self._pin(name, revision).unlink(missing_ok=True)
-        for record in (self._listing(name, commit), self._verified(name, commit)):
+    def forget(self, name: str, commit: str) -> None:
+        """Remove what was recorded of a commit: the branches that mean it, its listing, what was verified."""
+        for revision in self.revisions(name).get(commit, ()):
+            self._pin(name, revision).unlink(missing_ok=True)
+        for record in (self._listing(name, commit), self._verified(name, commit), self.lease(name, commit)):
             record.unlink(missing_ok=True)
-        used = {path.resolve() for path in _files(folder / "snapshots")}
-        for blob in _files(folder / "blobs"):
-            if blob.resolve() not in used:
-                blob.unlink(missing_ok=True)
-        return before - _size_on_disk(folder)
 
-    def discard(self, name: str, commit: str, path: str) -> None:
-        """Remove one file and its content, so that it is fetched anew."""
-        link = self.snapshot(name, commit) / path
-        content = link.resolve()
-        for target in (link, content):
-            # Content outside the model's own folder is not ours to remove.
-            if target.is_relative_to(self.folder(name)) or target.is_relative_to(self.folder(name).resolve()):
-                with contextlib.suppress(FileNotFoundError):
-                    target.unlink()
+    def revisions(self, name: str) -> dict[str, list[str]]:
+        """The branches and tags that were resolved to each commit."""
+        found: dict[str, list[str]] = {}
+        for entry in sorted(entries(self.folder(name) / "refs"), key=lambda entry: entry.name):
+            revision = unquote(entry.name)
+            commit = None if entry.name.startswith(".") else self.pinned(name, revision)
+            if commit:
+                found.setdefault(commit, []).append(revision)
+        return found
+
+    def blobs(self, name: str) -> Blobs:
+        """The content of a model's files."""
+        return Blobs(self.folder(name), self.root / ".locks" / self.folder(name).name)
 
     def _pin(self, name: str, revision: str) -> Path:
         # Quoted whole: a branch "a/b" beside a branch "a" would otherwise need a folder where a file is.
@@ -165,34 +181,71 @@ class Cache:
     def _verified(self, name: str, commit: str) -> Path:
         return self.folder(name) / "sixarts" / f"{commit}.verified.json"
 
-    def _revisions(self, folder: Path) -> dict[str, str]:
-        names = [unquote(path.name) for path in sorted((folder / "refs").glob("[!.]*"))]
-        pins = {revision: self.pinned(_name(folder), revision) for revision in names}
-        return {revision: commit for revision, commit in pins.items() if commit}
+    def _snapshots(self, name: str) -> Iterator[Cached]:
+        revisions = self.revisions(name)
+        for entry in sorted(entries(self.folder(name) / "snapshots"), key=lambda entry: entry.name):
+            if not COMMIT.fullmatch(entry.name):
+                continue
+            sizes = dict(_sizes(Path(entry.path)))
+            if not sizes:
+                continue
+            commit = entry.name
+            revision = next(iter(revisions.get(commit, ())), None)
+            yield Cached(
+                reference=Reference("repo", name, revision or commit),
+                commit=commit,
+                revision=revision,
+                path=Path(entry.path),
+                size=sum(sizes.values()),
+                files=tuple(sorted(sizes)),
+                used=self._used(name, commit),
+            )
 
-    def _cached(self, name: str, snapshot: Path, revisions: dict[str, str]) -> Cached:
-        commit = snapshot.name
-        revision = next((known for known, pinned in revisions.items() if pinned == commit), None)
-        files = sorted(_files(snapshot))
-        return Cached(
-            reference=Reference("repo", name, revision or commit),
-            commit=commit,
-            revision=revision,
-            path=snapshot,
-            size=sum(path.stat().st_size for path in files),
-            files=tuple(path.relative_to(snapshot).as_posix() for path in files),
-        )
+    def _used(self, name: str, commit: str) -> datetime:
+        now = time.time()
+        recorded = leases.last_use(self.lease(name, commit))
+        if recorded is None:
+            # Fetched where no use could be recorded.
+            with contextlib.suppress(OSError):
+                recorded = self.snapshot(name, commit).stat().st_mtime
+        # Not in the future, where a clock that was set back would put it.
+        return datetime.fromtimestamp(max(0.0, min(now if recorded is None else recorded, now)), UTC)
 
 
-def _name(folder: Path) -> str:
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, in no order; nothing where there is none."""
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError:
+        return []
+
+
+def size_on_disk(folder: Path) -> int:
+    """Bytes of every file below a folder; a link counts as itself."""
+    total = 0
+    for entry in entries(folder):
+        with contextlib.suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                total += size_on_disk(Path(entry.path))
+            else:
+                total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def _name(folder: str) -> str:
     # Neither part may hold "--" itself; see the rules in ``reference``.
-    return folder.name.removeprefix("models--").replace("--", "/", 1)
+    return folder.removeprefix("models--").replace("--", "/", 1)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
-
-
-def _size_on_disk(folder: Path) -> int:
-    paths = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
-    return sum(path.lstat().st_size for path in paths)
+def _sizes(folder: Path, above: str = "") -> Iterator[tuple[str, int]]:
+    """Path and size of each file of a folder, links followed."""
+    for entry in entries(folder):
+        # What is removed meanwhile, leads nowhere, or is hidden is no file of the model.
+        with contextlib.suppress(OSError):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _sizes(Path(entry.path), f"{above}{entry.name}/")
+            elif entry.is_file():
+                yield above + entry.name, entry.stat().st_size
