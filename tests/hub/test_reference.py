@@ -75,7 +75,7 @@ def test_forms(text: str, kind: str, name: str, revision: str | None) -> None:
         "hf://../x",
         "hf://",
         "https://huggingface.co/me/model",
-        "s3://me/model",
+        "ftps://me/model",
         "starter/",
         "starter/../x",
         "starter/en-zh@main",
