@@ -12,7 +12,7 @@ from pathlib import Path
 from sixarts_language_id.corpus import split
 
 import sixarts as sa
-from sixarts.card import Card
+from sixarts.card import Card, Measured
 from sixarts.training import History
 
 TRAINING = {"epochs": 30, "batch_size": 32, "learning_rate": 0.02, "seed": 0}
@@ -49,7 +49,8 @@ def card(task: sa.Task, learned: int, held_out: sa.Metrics, history: History) ->
         "guessed.",
     }
     languages = task.model.processor.labels
-    return Card("Six languages", task.name, "cc0-1.0", sections, languages, metrics=("accuracy",))
+    measured = (Measured(held_out, "Everyday sentences in six languages"),)
+    return Card("Six languages", task.name, "cc0-1.0", sections, languages, measured=measured)
 
 
 if __name__ == "__main__":

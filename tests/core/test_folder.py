@@ -65,6 +65,15 @@ def test_a_killed_save_leaves_the_old_folder(tmp_path: Path) -> None:
     # The next save is not in the way of what the killed one left.
     save_task(fake_task("newer words"), folder)
     assert content(folder)["vocab.json"] == b'"newer words"'
+    assert [path.name for path in tmp_path.iterdir()] == ["model"], "and has cleared it"
+
+
+def test_a_link_to_a_folder_stays_one(tmp_path: Path) -> None:
+    save_task(fake_task("words"), tmp_path / "model")
+    (tmp_path / "link").symlink_to("model")
+    assert save_task(fake_task("newer words"), tmp_path / "link") == tmp_path / "link"
+    assert (tmp_path / "link").is_symlink()
+    assert content(tmp_path / "model")["vocab.json"] == b'"newer words"'
 
 
 def test_what_is_no_model_folder_is_not_replaced(tmp_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sixarts.errors import OptionError
 from sixarts.plugins import registry
 
 from .options import AsJson
 from .output import show_json, show_table, size_of
 from .starting import start_backend
+
+if TYPE_CHECKING:
+    from sixarts.spec import ModelEntry
 
 
 def tasks(json: AsJson = False) -> None:
@@ -43,12 +48,25 @@ def tasks(json: AsJson = False) -> None:
 
 def models(
     task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task's.")] = None,
+    of_task: Annotated[str | None, typer.Option("--task", metavar="TASK", help="The same.")] = None,
+    language: Annotated[str | None, typer.Option("--language", help="Only of this ISO code.")] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Ask the hub, and mark what a family here can load.")
+    ] = False,
+    search: Annotated[str | None, typer.Option("--search", help="Only whose reference holds this.")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="With --remote: how many.")] = 20,
     json: AsJson = False,
 ) -> None:
     """List the models of the catalog; `--model` takes their references, and any other on the hub."""
-    entries = registry().models(task)
+    from sixarts import catalog
+
+    if task is not None and of_task is not None and task != of_task:
+        raise OptionError(f"got the tasks {task!r} and {of_task!r}; give one of the two")
+    entries = catalog.models(task or of_task, language=language, remote=remote, search=search, limit=limit)
     if json:
-        return show_json([asdict(entry) for entry in entries])
+        return show_json([asdict(entry) | _of_remote(entry) for entry in entries])
+    if remote:
+        return _show_remote(entries)
     rows = [
         (
             entry.reference,
@@ -61,7 +79,32 @@ def models(
         for entry in entries
     ]
     header = ("reference", "task", "family", "size", "license", "summary")
-    return show_table(header, rows, "the catalog is empty")
+    empty = "the catalog is empty" if not (language or search) else "no model in the catalog is like that"
+    return show_table(header, rows, empty)
+
+
+def _of_remote(entry: ModelEntry) -> dict[str, bool]:
+    from sixarts.catalog import RemoteEntry
+
+    return {"loads": entry.loads, "pickled": entry.pickled} if isinstance(entry, RemoteEntry) else {}
+
+
+def _show_remote(entries: Sequence[ModelEntry]) -> None:
+    from sixarts.catalog import RemoteEntry
+
+    rows = [
+        (
+            entry.reference,
+            f"{entry.downloads:,}" if entry.downloads is not None else "",
+            entry.license,
+            (f"yes: {entry.family}" + (", tensors of a pickle" if entry.pickled else ""))
+            if entry.loads
+            else f"no: {entry.obstacle}",
+        )
+        for entry in entries
+        if isinstance(entry, RemoteEntry)
+    ]
+    show_table(("reference", "downloads", "license", "loads here"), rows, "the hub lists no such model")
 
 
 def plugins(json: AsJson = False) -> None:
