@@ -19,9 +19,10 @@ import numpy as np
 from keras import ops
 
 from sixarts.checkpoint import Target
+from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED, Generator, Search
 from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias
-from sixarts.limits import check, check_transformer, generation
+from sixarts.limits import check, check_transformer, search_limits
 from sixarts.model import Model, read_optional_json, write_json
 
 #: What a configuration means where it is silent and its family says nothing else.
@@ -213,7 +214,12 @@ class EncoderDecoder(Model):
 
     def read_extras(self, folder: Path) -> None:
         self.generation = read_optional_json(folder / "generation_config.json")
-        check({**self.config, **self.generation}, generation(self.target_words), optional=True)
+        stated = {**self.config, **self.generation}
+        check(stated, search_limits(self.target_words), optional=True)
+        if lost := [name for name in ("decoder_start_token_id", "pad_token_id") if stated.get(name) is None]:
+            raise CheckpointError(
+                f"config.json states no {lost[0]}; expected the token's number; fetch the model again"
+            )
 
     def save(self, folder: Path) -> None:
         super().save(folder)

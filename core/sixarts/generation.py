@@ -169,7 +169,7 @@ class Generator:
             seed: of sampling; noise is drawn in NumPy, so that one seed means one answer on every backend.
             start: each row's first token ``[b]``, where rows differ in it; ``search.start`` by default.
             forced: tokens ``[b, f]`` that must follow the first one, such as a language; they count as
-                tokens of the answer and cost nothing.
+                tokens of the answer and cost nothing. Where one is negative, any may follow.
 
         Returns:
             ``tokens`` ``[b, k, n]``, best first, padded; ``scores`` ``[b, k]``, log-probabilities over
@@ -283,7 +283,8 @@ def _processed(scores: Any, state: Mapping[str, Any], search: Search, dynamic: M
         place = ops.minimum(state["index"], count - 1)
         wanted = ops.take(dynamic["forced"], place, axis=1)[:, None, None]
         only = ops.where(vocabulary == wanted, ops.cast(0.0, "float32"), minus_infinity)
-        scores = ops.where(state["index"] < count, only, scores)
+        free = ops.logical_or(state["index"] >= count, wanted < 0)
+        scores = ops.where(free, scores, only)
     if search.forced_eos is not None:
         last = state["index"] + 2 >= dynamic["max_length"]
         only = ops.where(vocabulary == search.forced_eos, ops.cast(0.0, "float32"), minus_infinity)

@@ -7,7 +7,7 @@ layout of ``config.json``; families are matched to tasks by signature, so a plug
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sixarts.model import Model, read_json
 from sixarts.plugins import Registry, registry, require, resolve
 from sixarts.spec import FamilySpec, ModelEntry, TaskSpec
 from sixarts.task import Task
-from sixarts_hub import Hub, Pulled, Reference
+from sixarts_hub import Hub, Pulled
 
 
 def load(
@@ -36,8 +36,9 @@ def load(
 
     Args:
         task: name or alias, e.g. ``"translation"``; ``sixarts.tasks()`` lists them.
-        model: a reference: ``"starter/NAME"``, ``"OWNER/NAME"``, ``"OWNER/NAME@REVISION"``, ``"hf://…"`` or a
-            folder's path. The task's own default, a starter inside the package, when left out.
+        model: a reference: ``"starter/NAME"``, ``"OWNER/NAME"``, ``"OWNER/NAME@REVISION"``, ``"hf://…"``, a
+            place such as ``"s3://BUCKET/FOLDER"`` or a folder's path. The task's own default, a starter
+            inside the package, when left out.
         device: ``"auto"``, ``"cpu"``, ``"gpu"``, ``"gpu:1"``, ``"gpu:*"``, ``"tpu"``.
         precision: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         hub: where folders come from, if not the default hub.
@@ -120,14 +121,18 @@ def _referred(
     defaults = {name: value for name, value in options.items() if name in own or name not in choosing}
     if model is not None:
         return str(model), defaults
-    only = {name: value for name, value in choosing.items() if name not in own}
-    fitting = [e for e in entries if all(e.options.get(name) == value for name, value in only.items())]
-    if not only:
+    if not choosing:
         return spec.default_model, defaults
+    wanted = kind.choosing(choosing)
+    fitting = [e for e in entries if all(e.options.get(name) == value for name, value in wanted.items())]
     if not fitting:
-        known = sorted({str(e.options[name]) for name in only for e in entries if name in e.options})
-        stated = ", ".join(f"{name}={value!r}" for name, value in only.items())
-        raise OptionError(f"no model in the catalog with {stated}; there are: {', '.join(known)}")
+        known = sorted(
+            {", ".join(f"{n}={e.options[n]!r}" for n in choosing if n in e.options) for e in entries} - {""}
+        )
+        stated = ", ".join(f"{name}={value!r}" for name, value in choosing.items())
+        raise OptionError(
+            f"no model in the catalog with {stated}; there are: {'; '.join(known)}; or name one with model="
+        )
     return _preferred(fitting).reference, defaults
 
 
@@ -160,4 +165,4 @@ def _exact(pulled: Pulled) -> str:
     """The reference with its commit, so that the same model can be loaded again."""
     if pulled.commit is None:
         return str(pulled.reference)
-    return str(Reference("repo", pulled.reference.name, pulled.commit))
+    return str(replace(pulled.reference, revision=pulled.commit))

@@ -29,6 +29,7 @@ class TaskSpec:
         bad_inputs: inputs that must be refused before any compute, one of each kind that people give, e.g.
             ``("", None, 3, b"bytes")``.
         aliases: short names.
+        documents: suffixes of files that are one input each, e.g. ``(".srt",)``; see ``Task.read_document``.
         explanations: method name to the targets that it explains, e.g. ``{"attention": ("token",)}``.
             The first method is the default.
         metrics: names that ``evaluate`` reports, e.g. ``("bleu", "chrf")``.
@@ -45,6 +46,7 @@ class TaskSpec:
     examples: tuple[tuple[Any, Any], ...] = ()
     bad_inputs: tuple[Any, ...] = ()
     aliases: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
     explanations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     extra: str | None = None
@@ -94,7 +96,9 @@ class FamilySpec:
         if config.get("model_type") not in self.model_types:
             return False
         stated = config.get("architectures") or []
-        return not stated or not self.architectures or any(name in self.architectures for name in stated)
+        if not stated or not self.architectures:
+            return True
+        return isinstance(stated, list) and any(name in self.architectures for name in stated)
 
 
 @dataclass(frozen=True)

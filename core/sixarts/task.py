@@ -23,13 +23,15 @@ import keras
 import numpy as np
 
 from sixarts.batching import Batch, rows_bucket, stream
+from sixarts.card import Measured, Record
 from sixarts.errors import InputError, OptionError, TrainingError, nearest
 from sixarts.explanation import Explanation
 from sixarts.model import Model
 from sixarts.progress import progress_bar
-from sixarts.result import Failure, Footprint, Metrics, Result
+from sixarts.result import Failure, Footprint, Metrics, Result, plain
 from sixarts.spec import TaskSpec
 from sixarts.training import History, Lesson, Training, train
+from sixarts_hub import Pushed
 
 OnError = Literal["raise", "return"]
 
@@ -113,6 +115,7 @@ class Task:
 
     Attributes:
         card: the model card (Markdown) that came with the model, or ``""``.
+        record: how it was trained and measured since, for its card.
     """
 
     Options: ClassVar[type[Any]] = Options
@@ -129,6 +132,7 @@ class Task:
         card: str = "",
     ) -> None:
         self.spec, self.model, self.reference, self.card = spec, model, reference, card
+        self.record = Record()
         self.options = self.Options().changed(**(options or {}))
 
     # What a domain writes.
@@ -138,6 +142,11 @@ class Task:
 
     def check_options(self, options: Any) -> None:
         """Raises :class:`OptionError` for a value that this model cannot take, e.g. a language it lacks."""
+
+    @classmethod
+    def choosing(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Options in the catalog's own words, where people have several for one thing."""
+        return options
 
     def pieces(self, x: Any, options: Any) -> Generator[Any, Any, None]:
         """Cuts one input into pieces; by default it is its only piece."""
@@ -199,6 +208,11 @@ class Task:
         from sixarts.files import lines
 
         return lines(path)
+
+    @classmethod
+    def read_document(cls, path: str | Path) -> tuple[Any, dict[str, Any]]:
+        """A file that is one input, of a suffix in the spec's ``documents``, and options that it implies."""
+        raise NotImplementedError
 
     @classmethod
     def read_examples(cls, path: str | Path) -> list[Any]:
@@ -329,18 +343,19 @@ class Task:
                 ``folder`` (a killed run with the same folder goes on where it was), ``patience`` and more.
 
         Returns:
-            The history, with ``plot()``. The task answers with what it learned from then on.
+            The history, with ``plot()``. The task answers with what it learned from then on, and its card
+            is begun anew, since the old one is of another model; see ``describe``.
         """
         check_options(self.Training, options)
         training = self.Training(**options)
         learned = self._examples(examples, "example")
         held = self._examples(validation, "validation example") if validation is not None else None
-        # What `adapt` makes new starts from weights that the seed decides, like everything after it.
-        keras.utils.set_random_seed(training.seed)
         # What `adapt` makes new is drawn here, before training seeds its own draws.
         keras.utils.set_random_seed(training.seed)
         replaced = self.adapt(learned, training)
         still = replace(training, seed=training.seed + 1)
+        # What the card says of use, data and figures is of another model from here on.
+        trained, self.card, self.record = self.record.trained, "", Record()
         history = train(
             self.model.network,
             lambda epoch: self.learn(learned, training, epoch),
@@ -352,17 +367,29 @@ class Task:
         )
         # Trained weights are not those that came in half precision: rounding them would change answers.
         self.model.stored_dtype = "float32"
+        run = f"Trained on {len(learned):,} examples: {history}, seed {training.seed}."
+        self.record.trained = [*trained, run]
         return history
 
     def judging(self, training: Any) -> Any:
         """The options under which validation batches are made; a task drops what is random in them."""
         return training
 
-    def evaluate(self, examples: Any, *, progress: bool | None = None, **options: Any) -> Metrics:
+    def evaluate(
+        self,
+        examples: Any,
+        *,
+        dataset: str | None = None,
+        split: str = "test",
+        progress: bool | None = None,
+        **options: Any,
+    ) -> Metrics:
         """The field's metric over pairs, with a 95 % confidence interval.
 
         Args:
             examples: pairs of input and target, or the path of a file that ``read_examples`` reads.
+            dataset: what the data is called; with a name, the figures go on the card that ``save`` writes.
+            split: which part of it the examples are.
             progress: as in ``stream``.
             **options: as in a call.
         """
@@ -370,7 +397,12 @@ class Task:
         judged = self._examples(examples, "example")
         inputs, targets = [pair[0] for pair in judged], [pair[1] for pair in judged]
         results = list(self._streamed(inputs, chosen, "raise", progress, len(inputs)))
-        return self.measure(results, targets, chosen)
+        metrics = self.measure(results, targets, chosen)
+        if dataset is not None:
+            usual = vars(self.Options())
+            stated = {name: value for name, value in vars(chosen).items() if value != usual[name]}
+            self.record.measured.append(Measured(metrics, dataset, split=split, options=plain(stated)))
+        return metrics
 
     def footprint(self, x: Any = None, *, repeats: int = 5, **options: Any) -> Footprint:
         """What one call costs: parameters, bytes, operations, time, energy.
@@ -390,7 +422,7 @@ class Task:
                 self(x, **options)
                 times.append(time.perf_counter() - begin)
         weights = self.model.network.variables
-        return Footprint(
+        self.record.cost = Footprint(
             parameters=self.model.parameters,
             weight_bytes=int(
                 sum(np.prod(w.shape) * np.dtype(_numpy_name(w.dtype)).itemsize for w in weights)
@@ -400,6 +432,25 @@ class Task:
             joules=None if energy.total is None else energy.total / repeats,
             protocol=f"median of {repeats} calls after one, {self.model.device}; {energy.protocol}",
         )
+        return self.record.cost
+
+    def describe(self, **said: Any) -> list[str]:
+        """Writes on the model's card, and tells what it still lacks, a sentence each.
+
+        Args:
+            **said: ``license`` (the hub's identifier, e.g. ``"cc-by-4.0"``), ``title``, ``languages``,
+                ``datasets``, or a section in Markdown: ``use``, ``data`` (with the license of the data),
+                ``training``, ``evaluation``, ``footprint``, ``limits``. What was trained and measured here
+                is on it already.
+
+        Raises:
+            OptionError: something that a card does not have.
+        """
+        from sixarts.card import card_of, fill
+        from sixarts.card_check import check
+
+        self.card = fill(card_of(self), self.name, **said)
+        return check(self.card, self.name)
 
     def save(self, folder: str | Path) -> Path:
         """Writes a model folder: config, weights, processor, card, and ``sixarts.json``."""
@@ -408,12 +459,41 @@ class Task:
         return save_task(self, Path(folder))
 
     def push(
-        self, repo: str, *, token: str | None = None, private: bool = False, message: str | None = None
-    ) -> str:
-        """Saves and publishes to ``OWNER/NAME`` on the hub; returns the commit."""
-        from sixarts.folder import push_task
+        self,
+        repo: str,
+        *,
+        token: str | None = None,
+        private: bool = False,
+        message: str | None = None,
+        create_pr: bool = False,
+        dry_run: bool = False,
+    ) -> Pushed:
+        """Saves and publishes to ``OWNER/NAME`` on the hub, in one commit or not at all.
 
-        return push_task(self, repo, token=token, private=private, message=message)
+        Args:
+            repo: where to; it is created if need be.
+            token: with permission to write; the stored login by default.
+            private: whether a new repository is private.
+            message: of the commit.
+            create_pr: open a pull request in place of moving the branch.
+            dry_run: tell what would be sent, and send nothing.
+
+        Raises:
+            CardError: the card is not complete; the message says what it lacks and how to state it.
+            CheckpointError: the saved folder does not give this model's answer.
+            HubError: nothing was published, as the message says.
+        """
+        from sixarts.publishing import push_task
+
+        return push_task(
+            self,
+            repo,
+            token=token,
+            private=private,
+            message=message,
+            create_pr=create_pr,
+            dry_run=dry_run,
+        )
 
     # Inside.
 

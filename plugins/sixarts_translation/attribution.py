@@ -79,15 +79,19 @@ def _label(piece: str) -> str:
 
 def _attention(task: Any, arrays: Any, tokens: Any, places: list[int]) -> Any:
     """Cross-attention, mean over layers and heads, of the step that makes each token."""
-    model = task.model
+    weights = cross_attention(task.model, arrays)[0]
+    return weights.mean(axis=(0, 1))[places], None, "share of attention"
+
+
+def cross_attention(model: Any, arrays: Any) -> np.ndarray:
+    """Attention of each target position to each source position, ``[b, layers, h, t, s]``."""
     network = model.attention_network
     compiled = _kept(
         model,
         "attention",
         lambda: Compiled(lambda inputs: network(inputs, training=False), model.variables, model.device),
     )
-    weights = to_numpy(compiled(arrays)["cross_attention"])[0]
-    return weights.mean(axis=(0, 1))[places], None, "share of attention"
+    return np.asarray(to_numpy(compiled(arrays)["cross_attention"]))
 
 
 def _kept(model: Any, name: str, make: Callable[[], Any]) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from sixarts.errors import CheckpointError, OptionError
 from sixarts.model import Processor, read_json, read_optional_json, write_json
 from sixarts_translation.languages import Opening, code_of, display_name, iso, tagged
+from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces, read_pieces
 from sixarts_translation.subwords import SPACE, UnigramSampler
 
 
@@ -40,21 +41,14 @@ class MarianProcessor(Processor):
     ) -> None:
         self._models = {"source.spm": source, "target.spm": target}
         self.vocabulary = dict(vocabulary)
-        self.target_vocabulary = dict(target_vocabulary) if target_vocabulary else self.vocabulary
+        self.target_vocabulary = self.vocabulary if target_vocabulary is None else dict(target_vocabulary)
+        for name, words in (("vocab.json", self.vocabulary), ("target_vocab.json", self.target_vocabulary)):
+            check_vocabulary(words, name, ("</s>", "<unk>"))
         self.settings = dict(settings or {})
         self._separate = target_vocabulary is not None
         self._pieces = {number: piece for piece, number in self.target_vocabulary.items()}
         self.source_spm = loaded_pieces(source, "source.spm")
         self.target_spm = loaded_pieces(target, "target.spm")
-        for name, words in (("vocab.json", self.vocabulary), ("target_vocab.json", self.target_vocabulary)):
-            lost = [word for word in ("</s>", "<unk>") if word not in words]
-            if lost:
-                raise CheckpointError(f"{name} lacks {', '.join(lost)}; expected a Marian vocabulary")
-            odd = [word for word, number in words.items() if type(number) is not int or number < 0]
-            if odd:
-                raise CheckpointError(
-                    f"{name} numbers {odd[0]!r} as {words[odd[0]]!r}; expected whole numbers from 0"
-                )
 
     @classmethod
     def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:
@@ -62,7 +56,7 @@ class MarianProcessor(Processor):
         models = []
         for name in ("source.spm", "target.spm"):
             try:
-                models.append((folder / name).read_bytes())
+                models.append(read_pieces(folder / name))
             except FileNotFoundError:
                 raise CheckpointError(
                     f"no {name} in {folder}; expected source.spm, target.spm and vocab.json beside the "
@@ -83,12 +77,16 @@ class MarianProcessor(Processor):
 
     def _check_sizes(self, config: Mapping[str, Any]) -> None:
         size = config.get("vocab_size")
-        most = max(self.vocabulary.values())
-        if size is not None and most >= size:
-            raise CheckpointError(
-                f"vocab.json numbers its pieces up to {most} and config.json has vocab_size={size}; "
-                "expected every number below it; the two are not of one model"
-            )
+        target_size = config.get("decoder_vocab_size") or size
+        for name, words, most in (
+            ("vocab.json", self.vocabulary, size),
+            ("target_vocab.json" if self._separate else "vocab.json", self.target_vocabulary, target_size),
+        ):
+            if most is not None and max(words.values()) >= most:
+                raise CheckpointError(
+                    f"{name} numbers its pieces up to {max(words.values())} and config.json has "
+                    f"vocab_size={most}; expected every number below it; the two are not of one model"
+                )
 
     def save(self, folder: Path) -> None:
         for name, content in self._models.items():
@@ -239,15 +237,3 @@ def padded(rows: Sequence[Sequence[int]], fill: int, length: int) -> np.ndarray:
     for place, row in enumerate(rows):
         array[place, : len(row)] = row
     return array
-
-
-def loaded_pieces(content: bytes, name: str) -> Any:
-    import sentencepiece
-
-    if not content:
-        # SentencePiece takes no bytes for no model, and fails at the first text.
-        raise CheckpointError(f"{name} is empty; expected a SentencePiece model; fetch the model again")
-    try:
-        return sentencepiece.SentencePieceProcessor(model_proto=content)
-    except RuntimeError as error:
-        raise CheckpointError(f"{name} is no SentencePiece model ({error}); fetch the model again") from error

@@ -16,8 +16,9 @@ from typing import Any, Protocol, Self
 from sixarts.errors import CheckpointError, OptionError
 from sixarts.model import Processor, read_json, read_optional_json, write_json
 from sixarts_translation.languages import Opening, code_of, tagged, untagged
-from sixarts_translation.marian_processor import SPACE, loaded_pieces
 from sixarts_translation.published_languages import LANGUAGES
+from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces
+from sixarts_translation.subwords import SPACE
 
 #: What a language's token looks like in each layout.
 _CODE = re.compile(r"__([a-z]{2,4})__|([a-z]{2}_[A-Z]{2})|([a-z]{3}_[A-Z][a-z]{3})")
@@ -263,12 +264,7 @@ def _with_vocabulary(
     model: bytes, vocabulary: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[Pieces, dict[str, int]]:
     """M2M-100: pieces numbered by ``vocab.json``, languages after them in a fixed order."""
-    odd = [word for word, number in vocabulary.items() if type(number) is not int or number < 0]
-    if odd or not _FAIRSEQ.keys() <= vocabulary.keys():
-        raise CheckpointError(
-            f"{_VOCABULARY} lacks one of {', '.join(_FAIRSEQ)}, or numbers {odd[:1] or 'one'} wrongly; "
-            "expected whole numbers from 0; fetch the model again"
-        )
+    check_vocabulary(vocabulary, _VOCABULARY, tuple(_FAIRSEQ))
     kind = settings.get("language_codes", "m2m100")
     if kind not in ("m2m100", "wmt21"):
         raise CheckpointError(f"tokenizer_config.json has language_codes={kind!r}; expected m2m100 or wmt21")

@@ -46,6 +46,7 @@ def sixarts_tasks() -> list[TaskSpec]:
                 "integrated_gradients": ("token",),
                 "occlusion": ("token",),
             },
+            documents=(".txt", ".md", ".markdown", ".srt", ".vtt"),
             metrics=("bleu", "chrf"),
         )
     ]

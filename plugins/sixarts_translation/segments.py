@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,10 +29,12 @@ class Part:
     Attributes:
         text: as it stands.
         translated: whether it is a sentence; layout is kept as it is.
+        lines: how many lines its translation takes, as in subtitles.
     """
 
     text: str
     translated: bool
+    lines: int = 1
 
 
 def parts(text: str, unit: str, language: str = "en") -> list[Part]:
@@ -46,7 +49,7 @@ def parts(text: str, unit: str, language: str = "en") -> list[Part]:
     ['Hi.', 'Ho!', 'Yes.']
     """
     if unit == "none":
-        return list(_stripped(text))
+        return list(stripped(text))
     found: list[Part] = []
     for line in text.splitlines(keepends=True):
         marker = _MARKER.match(line)
@@ -56,12 +59,12 @@ def parts(text: str, unit: str, language: str = "en") -> list[Part]:
         body = line[len(head) :]
         sentences = sentencex.segment(language, body) if unit == "sentence" else [body]
         for sentence in sentences:
-            found += _stripped(sentence)
+            found += stripped(sentence)
     return found
 
 
-def _stripped(text: str) -> Iterator[Part]:
-    """The text with the white space around it as layout; what has no letter or digit is layout too."""
+def stripped(text: str) -> Iterator[Part]:
+    """A text as one part, the white space around it as layout; what has no letter or digit is layout too."""
     core = text.strip()
     if not any(character.isalnum() for character in core):
         yield Part(text, False)
@@ -84,7 +87,7 @@ def fitted(found: Sequence[Part], length: Callable[[str], int], most: int) -> It
             stacklevel=2,
         )
         for piece in _cut(part.text, length, most):
-            yield from _stripped(piece)
+            yield from stripped(piece)
 
 
 def _cut(
@@ -105,6 +108,11 @@ def _cut(
     yield from _cut(packed, length, most, cuts[1:])
 
 
+def is_unspaced(language: str) -> bool:
+    """Whether a language, by any code, is written without spaces between words."""
+    return re.split("[-_]", language.lower())[0] in _UNSPACED
+
+
 def joined(found: Sequence[Part], translations: Sequence[str], language: str) -> str:
     """The parts with their translations put in.
 
@@ -112,14 +120,27 @@ def joined(found: Sequence[Part], translations: Sequence[str], language: str) ->
     than sentences it ends before the first that is not translated yet.
     """
     answers = iter(translations)
-    unspaced = re.split("[-_]", language.lower())[0] in _UNSPACED
+    unspaced = is_unspaced(language)
     out: list[str] = []
     for place, part in enumerate(found):
         if part.translated:
             answer = next(answers, None)
             if answer is None:
                 break
-            out.append(answer)
+            out.append(_lines(answer, part.lines, unspaced))
         elif not (part.text == " " and unspaced and 0 < place < len(found) - 1):
             out.append(part.text)
     return "".join(out)
+
+
+def _lines(text: str, count: int, unspaced: bool) -> str:
+    """A text in at most ``count`` lines of about the same length."""
+    if count < 2 or len(text) < 2 * count:
+        return text
+    width = -(-len(text) // count)
+    if unspaced:
+        return "\n".join(text[start : start + width] for start in range(0, len(text), width))
+    # The narrowest width that takes no more lines than there were.
+    while len(found := textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)) > count:
+        width += 1
+    return "\n".join(found)

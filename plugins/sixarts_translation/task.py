@@ -6,20 +6,22 @@ import functools
 import html
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
-from keras import ops
 
-from sixarts.batching import LENGTHS, Batch, bucket, rows_bucket, shuffled
+from sixarts.batching import LENGTHS, Batch, bucket, shuffled
 from sixarts.errors import InputError, OptionError, TrainingError
 from sixarts.explanation import Explanation
 from sixarts.result import Metrics, Result
 from sixarts.task import Options, Task
 from sixarts.training import Lesson, Training
+from sixarts_translation import glossary as glossaries
 from sixarts_translation import segments
+from sixarts_translation.documents import parts_of, read_document
 from sixarts_translation.languages import iso
+from sixarts_translation.lessons import Lessons, SmoothedCrossentropy
 from sixarts_translation.marian_processor import MarianProcessor, padded
 
 #: Characters of the longest text whose cut into sentences is remembered.
@@ -35,11 +37,13 @@ class Translation(Result):
         score: mean over its sentences of the log-probability that the model gave each, normalized by
             length as the search does; higher is surer. 0 where nothing was to be translated.
         sentences: source and target of each sentence, in order.
+        alternatives: the next best translations of the whole text, best first, with ``n_best``.
     """
 
     text: str
     score: float
     sentences: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    alternatives: tuple[Translation, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return self.text
@@ -65,6 +69,9 @@ class TranslationOptions(Options):
         source, target: the languages, as codes or names, where the model knows several. They also choose
             among the catalog's models where none is named.
         segment: what is translated at a time: ``"sentence"``, ``"line"``, or ``"none"`` for the text as one.
+        format: what a text is: ``"text"``, ``"markdown"``, ``"srt"`` or ``"vtt"``; its structure stays.
+        glossary: source terms and the target terms that must stand for them; or a file of such pairs.
+        n_best: how many translations are wanted at most; all but the best are the ``alternatives``.
         beams: hypotheses of the search; 1 is greedy.
         length_penalty: above 0 favors longer translations.
         max_length: most tokens of a sentence's translation, start and end tokens included.
@@ -76,6 +83,9 @@ class TranslationOptions(Options):
     source: str | None = None
     target: str | None = None
     segment: Literal["sentence", "line", "none"] = "sentence"
+    format: Literal["text", "markdown", "srt", "vtt"] = "text"
+    glossary: Mapping[str, str] | str | Path | None = None
+    n_best: int = 1
     beams: int | None = None
     length_penalty: float | None = None
     max_length: int | None = None
@@ -89,6 +99,13 @@ class TranslationOptions(Options):
         super().__post_init__()
         if self.seed < 0:
             raise OptionError(f"seed={self.seed!r}; expected 0 or more")
+        if self.n_best < 1:
+            raise OptionError(f"n_best={self.n_best!r}; expected 1 or more")
+        if self.n_best > 1 and (self.sample or self.n_best > (self.beams or self.n_best)):
+            raise OptionError(
+                f"n_best={self.n_best!r} with beams={self.beams!r} and sample={self.sample!r}; expected at "
+                "least as many beams, and no sampling"
+            )
 
 
 @dataclass(frozen=True)
@@ -126,6 +143,10 @@ class TranslationTask(Task):
     Options = TranslationOptions
     Training = TranslationTraining
 
+    @classmethod
+    def read_document(cls, path: str | Path) -> tuple[str, dict[str, Any]]:
+        return read_document(path)
+
     # From a text to arrays and back.
 
     def check(self, x: Any, options: Any) -> None:
@@ -138,6 +159,15 @@ class TranslationTask(Task):
         self.model.processor.source_of(options.source)
         if options.target is not None:
             self.model.processor.target_of(options.target)
+        if terms := glossaries.terms_of(options.glossary):
+            glossaries.check_terms(terms, self.model.processor, self._language(options))
+
+    def _language(self, options: Any) -> str:
+        """The code of the language that is written, empty where nobody says."""
+        processor = self.model.processor
+        if not processor.languages:
+            return str(processor.settings.get("target_lang") or "")
+        return str(processor.target_of(options.target)) if options.target else ""
 
     @classmethod
     def choosing(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -147,8 +177,9 @@ class TranslationTask(Task):
         }
 
     def _search(self, options: Any) -> Any:
+        usual = 1 if options.sample else max(options.n_best, self.model.search.beams)
         search = self.model.search.with_options(
-            beams=1 if options.sample and options.beams is None else options.beams,
+            beams=options.beams or usual,
             length_penalty=options.length_penalty,
             max_length=options.max_length,
             temperature=options.temperature,
@@ -174,7 +205,7 @@ class TranslationTask(Task):
         source = self.model.processor.source_of(options.source)
         # `join` asks again for what `pieces` cut a moment ago: short texts are remembered, books are not.
         cut = _cut if len(x) <= REMEMBERED else _cut.__wrapped__
-        return list(cut(self.model.processor, x, options.segment, source, most))
+        return list(cut(self.model.processor, x, options.format, options.segment, source, most))
 
     def _tagged(self, x: str, options: Any) -> tuple[str, str]:
         """The language that a text's head or the options name, where the model has several, and the text."""
@@ -202,31 +233,46 @@ class TranslationTask(Task):
         )
 
     def answer(self, batch: Batch, options: Any) -> Mapping[str, np.ndarray]:
-        inputs = dict(batch.arrays)
-        start, forced = inputs.pop("start"), inputs.pop("forced")
-        return self.model.generator(inputs, self._search(options), options.seed, start, forced)
+        search = self._search(options)
+
+        def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            inputs = dict(arrays)
+            start, forced = inputs.pop("start"), inputs.pop("forced")
+            return self.model.generator(inputs, search, options.seed, start, forced)
+
+        if terms := glossaries.terms_of(options.glossary):
+            return glossaries.forced(self, batch, options, terms, run)
+        return run(batch.arrays)
 
     def finish(
         self, outputs: Mapping[str, np.ndarray], batch: Batch, options: Any
-    ) -> list[tuple[str, float]]:
-        decode = self.model.processor.decode
-        return [
-            (decode(tokens[0, 1:]), float(scores[0]))
-            for tokens, scores in zip(outputs["tokens"], outputs["scores"], strict=True)
-        ]
+    ) -> list[list[tuple[str, float]]]:
+        """Each piece's translations with their scores, best first."""
+        decode, count = self.model.processor.decode, options.n_best
+        found = []
+        for tokens, scores in zip(outputs["tokens"], outputs["scores"], strict=True):
+            texts: dict[str, float] = {}
+            for row, score in zip(tokens[:count], scores, strict=False):
+                # Other pieces may well be the same text.
+                texts.setdefault(decode(row[1:]), float(score))
+            found.append(list(texts.items()))
+        return found
 
-    def join(self, results: Sequence[tuple[str, float]], x: str, options: Any) -> Translation:
+    def join(self, results: Sequence[list[tuple[str, float]]], x: str, options: Any) -> Translation:
         found = self._parts(x, options)
-        texts = [text for text, _ in results]
         sources = [part.text for part in found if part.translated]
         target, _ = self._tagged(x, options)
         language = target or self.model.processor.settings.get("target_lang") or ""
-        return Translation(
-            segments.joined(found, texts, language),
-            sum(score for _, score in results) / len(results) if results else 0.0,
-            # Of a text that is still being translated there are fewer results than sentences.
-            tuple(zip(sources, texts, strict=False)),
-        )
+        whole = [
+            Translation(
+                segments.joined(found, texts, language),
+                score / len(results) if results else 0.0,
+                # Of a text that is still being translated there are fewer results than sentences.
+                tuple(zip(sources, texts, strict=False)),
+            )
+            for texts, score in _best(results, options.n_best)
+        ]
+        return replace(whole[0], alternatives=tuple(whole[1:]))
 
     # Learning.
 
@@ -254,7 +300,7 @@ class TranslationTask(Task):
         ]
         plan = shuffled([max(map(len, row)) for row in rows], training.batch_size, training.seed, epoch)
         start = search.start if encode.start is None else encode.start
-        return _Lessons(rows, plan, search.pad, start, training.batch_size)
+        return Lessons(rows, plan, search.pad, start, training.batch_size)
 
     def loss(self, training: TranslationTraining) -> Any:
         return {"logits": SmoothedCrossentropy(training.label_smoothing)}
@@ -315,38 +361,22 @@ class TranslationTask(Task):
         )
 
 
+def _best(results: Sequence[list[tuple[str, float]]], count: int) -> list[tuple[tuple[str, ...], float]]:
+    """The best ways to choose a translation for each sentence, by the sum of their scores."""
+    found: list[tuple[tuple[str, ...], float]] = [((), 0.0)]
+    for choices in results:
+        ways = [((*texts, text), total + score) for texts, total in found for text, score in choices]
+        found = sorted(ways, key=lambda way: -way[1])[:count]
+    return found
+
+
 @functools.lru_cache(maxsize=512)
-def _cut(processor: Any, text: str, segment: str, source: str, most: int) -> tuple[segments.Part, ...]:
+def _cut(
+    processor: Any, text: str, form: str, segment: str, source: str, most: int
+) -> tuple[segments.Part, ...]:
     """A text's parts, none of more than ``most`` tokens."""
-    found = segments.parts(text, segment, iso(source) if source else "en")
+    found = parts_of(text, form, segment, iso(source) if source else "en")
     return tuple(segments.fitted(found, lambda part: len(processor.encode(part, source)), most))
-
-
-class _Lessons(Sequence[Lesson]):
-    """Batches of token rows, made when they are asked for."""
-
-    def __init__(self, rows: Any, plan: Any, pad: int, start: int, batch_size: int) -> None:
-        self.rows, self.plan, self.pad, self.start, self.batch_size = rows, plan, pad, start, batch_size
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def __getitem__(self, place: Any) -> Lesson:
-        length, indices = self.plan[place]
-        sources = [self.rows[index][0] for index in indices]
-        targets = [self.rows[index][1] for index in indices]
-        # Rows are rounded up too, with weight 0, so that the last batches compile nothing new.
-        empty: list[list[int]] = [[]] * (rows_bucket(len(indices), self.batch_size) - len(indices))
-        sources, targets = [*sources, *[[self.pad]] * len(empty)], [*targets, *empty]
-        return Lesson(
-            {
-                "input_ids": padded(sources, self.pad, length),
-                "attention_mask": padded([[1] * len(row) for row in sources], 0, length),
-                "decoder_input_ids": padded([[self.start, *row[:-1]] for row in targets], self.pad, length),
-            },
-            {"logits": padded(targets, self.pad, length)},
-            {"logits": padded([[1] * len(row) for row in targets], 0, length).astype("float32")},
-        )
 
 
 def check_text(x: Any) -> None:
@@ -368,22 +398,3 @@ def check_text(x: Any) -> None:
         raise InputError(
             f"text that is not valid Unicode (position {error.start}); expected text in its own encoding"
         ) from None
-
-
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of token numbers ``[b, t]`` against logits ``[b, t, v]``, a weighted mean over tokens.
-
-    Args:
-        smoothing: share of each target's probability that is spread over the vocabulary
-            (Szegedy et al. 2016, section 7).
-    """
-
-    def __init__(self, smoothing: float) -> None:
-        super().__init__(name="crossentropy", reduction="mean_with_sample_weight")
-        self.smoothing = smoothing
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        scores = ops.log_softmax(y_pred, axis=-1)
-        places = ops.cast(y_true, "int32")[..., None]
-        right = ops.take_along_axis(scores, places, axis=-1)[..., 0]
-        return -(1 - self.smoothing) * right - self.smoothing * ops.mean(scores, axis=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ import typer
 
 from sixarts.errors import InputError, OptionError
 
+from .documents import document_writer, documents_of
 from .options import (
     AsJson,
     DeviceName,
@@ -56,8 +58,9 @@ def run(
     option: Pairs = None,
     json: AsJson = False,
 ) -> None:
-    """Run a task on inputs, a file, or the lines of standard input; answers go to standard output.
+    """Run a task on inputs, documents, a file's lines, or standard input; answers go to standard output.
 
+    A document (`book.txt`, `film.srt`) is one input and keeps its structure, in `--output`, too.
     Options of the task are given as they are called: `--beams 4`. After `--` everything is input.
     """
     import sixarts
@@ -66,16 +69,31 @@ def run(
 
     options = task_options(context, option)
     policy = _policy(on_error)
-    write = writer_for(output, json_of if json else line_of)
+    documents = documents_of(task, inputs or [])
+    whole = document_writer(output, documents) if output is not None and documents else None
+    write = nullcontext(whole) if whole else writer_for(output, json_of if json else line_of)
     if inputs and file is not None:
         raise OptionError("got inputs and --file; give one of the two")
     if not inputs and file is None and sys.stdin.isatty():
         raise OptionError("got no input; give one, or --file, or pipe lines in")
     loaded = sixarts.load(task, model, device=device, precision=precision, **options)
-    source: Iterable[Any] = inputs or (loaded.read_inputs(file) if file is not None else _standard_input())
-    failed = _answer_all(loaded.stream(source, on_error=policy), write, output)
+    if documents:
+        results = _read_whole(loaded, documents, options, policy)
+    else:
+        source: Iterable[Any] = inputs or (
+            loaded.read_inputs(file) if file is not None else _standard_input()
+        )
+        results = loaded.stream(source, on_error=policy)
+    failed = _answer_all(results, write, output)
     if failed:
         raise typer.Exit(1)
+
+
+def _read_whole(loaded: Any, documents: list[Path], options: Any, policy: Any) -> Iterator[Any]:
+    """Answers of documents, each with the options that its suffix implies and the call does not state."""
+    for path in documents:
+        text, implied = loaded.read_document(path)
+        yield loaded(text, on_error=policy, **{k: v for k, v in implied.items() if k not in options})
 
 
 def _policy(on_error: str) -> Literal["raise", "return"]:

@@ -164,7 +164,7 @@ def test_a_source_that_breaks_gives_what_came_before_it(tmp_path: Path) -> None:
 def test_a_task_is_published_and_comes_back_the_same(server: Any, hub: Hub, tmp_path: Path) -> None:
     task = sa.load("translation")
     folder = task.save(tmp_path / "model")
-    commit = hub.push(folder, "me/again", token="secret")
+    commit = hub.push(folder, "me/again", token="secret").commit
     again = sa.load("translation", "me/again", hub=hub)
     assert again.reference == f"me/again@{commit}"
     assert again("I have a dog.") == task("I have a dog.")

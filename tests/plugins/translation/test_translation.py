@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import sys
 import warnings
@@ -69,9 +70,9 @@ def parroting(task: Any, say: Any = str.upper) -> Any:
     parrot = copy.copy(task)
     parrot.heard = []
 
-    def answer_pieces(texts: Any, options: Any) -> list[tuple[str, float]]:
+    def answer_pieces(texts: Any, options: Any) -> list[list[tuple[str, float]]]:
         parrot.heard += texts
-        return [(say(text), -1.0) for text in texts]
+        return [[(say(text), -1.0)] for text in texts]
 
     parrot.answer_pieces = answer_pieces
     return parrot
@@ -89,6 +90,11 @@ def spaced(parrot: Any) -> Any:
     parrot.model._processor = copy.copy(parrot.model.processor)
     parrot.model._processor.settings = {"source_lang": "en", "target_lang": "fr"}
     return parrot
+
+
+@pytest.fixture(scope="module")
+def starter() -> Any:
+    return sa.load("translation", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +264,7 @@ def test_a_text_may_carry_its_own_tag(multilingual: Any) -> None:
 @pytest.mark.quick
 def test_an_unknown_or_missing_target_is_refused(multilingual: Any, taught: Any) -> None:
     parrot = parroting(multilingual)
-    with pytest.raises(OptionError, match=r"'frx' is not a language.*'fra'"):
+    with pytest.raises(OptionError, match=r"'frx' is none of this model's 3 languages; the nearest: fra"):
         parrot("One.", target="frx")
     with pytest.raises(OptionError, match="3 languages and none is chosen"):
         parrot("One.")
@@ -495,6 +501,77 @@ def test_bad_examples_are_named(parrot: Any, examples: Any, error: Any, words: s
     for use in (parrot.fit, lambda pairs: parrot.evaluate(pairs, progress=False)):
         with pytest.raises(error, match=words):
             use(examples)
+
+
+# Alternatives, glossaries, documents.
+
+
+def test_alternatives_are_the_next_best(starter: Any) -> None:
+    text = "I have a dog. He is big."
+    plain, rich = starter(text), starter(text, n_best=3)
+    assert rich.text == plain.text and plain.alternatives == ()
+    scores = [rich.score, *(other.score for other in rich.alternatives)]
+    assert 2 <= len(scores) <= 3 and scores == sorted(scores, reverse=True)
+    assert len({rich.text, *(other.text for other in rich.alternatives)}) == len(scores)
+    # Two sentences, three ways each: the best whole texts, not three ways of one sentence.
+    ways = [starter(sentence, n_best=3) for sentence in ("I have a dog.", "He is big.")]
+    firsts = [[way.score, *(other.score for other in way.alternatives)] for way in ways]
+    best = sorted(((a + b) / 2 for a in firsts[0] for b in firsts[1]), reverse=True)[: len(scores)]
+    np.testing.assert_allclose(scores, best, atol=1e-4)
+    with pytest.raises(OptionError, match="n_best"):
+        starter(text, n_best=5, beams=4)
+
+
+def test_a_glossary_forces_its_terms(starter: Any, tmp_path: Path) -> None:
+    texts = ["He went to the station.", "I have a dog.", "Thank you.", "The dog is at the Station."]
+    terms = {"station": "火车站", "dog": "小狗"}
+    plain, forced = starter(texts), starter(texts, glossary=terms)
+    assert plain[0].text != forced[0].text == "他去火车站了。"
+    assert "小狗" in forced[1].text and "火车站" in forced[3].text and "小狗" in forced[3].text
+    # What holds no term is what it was, and one is as many.
+    assert forced[2].text == plain[2].text
+    assert [starter(text, glossary=terms).text for text in texts] == [answer.text for answer in forced]
+    file = tmp_path / "terms.tsv"
+    file.write_text("station\t火车站\ndog\t小狗\n", encoding="utf-8")
+    assert [answer.text for answer in starter(texts, glossary=str(file))] == [
+        answer.text for answer in forced
+    ]
+
+
+@pytest.mark.parametrize(
+    ("glossary", "message"),
+    [
+        ({"dog": ""}, "not empty"),
+        (["dog"], "Mapping"),
+        ({"dog": "\U0001f415"}, "only write"),
+        ("no.tsv", "no.tsv"),
+    ],
+)
+def test_a_glossary_that_cannot_be_used(starter: Any, glossary: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        starter("I have a dog.", glossary=glossary)
+
+
+def test_subtitles_come_back_as_subtitles(starter: Any) -> None:
+    film = "1\n00:00:01,000 --> 00:00:04,000\n<i>I have a dog.</i>\n"
+    assert starter(film, format="srt").text == film.replace("I have a dog.", starter("I have a dog.").text)
+
+
+def test_partial_answers_grow_by_a_sentence(starter: Any) -> None:
+    text = "I have a dog. I have a cat. Thank you."
+    grown = [answer.text for answer in starter.live(text)]
+    assert len(grown) == 3 and grown[-1] == starter(text).text
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(grown))
+
+
+def test_one_language_by_name(starter: Any) -> None:
+    text = "I have a dog."
+    assert starter(text, source="English", target="Chinese").text == starter(text).text
+    assert sa.load("translation", source="en", target="Chinese").reference == "starter/en-zh"
+    with pytest.raises(OptionError, match="this model's target is 'zh'"):
+        starter(text, target="French")
+    with pytest.raises(OptionError, match="no model in the catalog"):
+        sa.load("translation", source="zh", target="en")
 
 
 # Training.
