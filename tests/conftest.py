@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # the loopback hub speaks LFS
 os.environ.pop("SIXARTS_OFFLINE", None)
+os.environ.pop("SIXARTS_LOCK", None)
 _HOME = tempfile.TemporaryDirectory(prefix="sixarts-tests-")
 os.environ["SIXARTS_HOME"] = _HOME.name
 

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import errors
     from .batching import Batch
+    from .catalog import models
     from .device import Device, devices
     from .explanation import Explanation
     from .hookspecs import hookimpl
     from .loading import load, new
     from .model import Model, Processor
-    from .plugins import models, plugins, tasks
+    from .plugins import plugins, tasks
     from .result import Failure, Metrics, Result
     from .spec import FamilySpec, ModelEntry, TaskSpec
     from .task import Options, Task
@@ -73,7 +74,7 @@ _HOMES = {
     "devices": "device",
     "hookimpl": "hookspecs",
     "load": "loading",
-    "models": "plugins",
+    "models": "catalog",
     "new": "loading",
     "tasks": "plugins",
 }

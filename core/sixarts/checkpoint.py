@@ -7,12 +7,8 @@ a variable is anything with ``shape`` and ``assign``.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import re
-import secrets
-import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,37 +19,13 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from sixarts.errors import CheckpointError
+from sixarts.json_file import json_object
 from sixarts.pickled import read_pickled
-from sixarts.stored import (
-    AXES_CAP,
-    SHOWN,
-    Stored,
-    damaged,
-    finite,
-    json_object,
-    likely,
-    listed,
-    numpy_dtype,
-    quoted,
-    row_major,
-    stamp,
-)
+from sixarts.safetensors_file import HEADER_CAP, read_safetensors, write_weights
+from sixarts.stored import SHOWN, Stored, damaged, finite, likely, listed, numpy_dtype, quoted
+from sixarts_hub.strict_json import read_small, short
 
 __all__ = ["Target", "Variable", "Weights", "assign", "open_weights", "write_weights"]
-
-#: Cap on a header, in bytes, as the format's own reader has it.
-HEADER_CAP = 100_000_000
-
-#: safetensors' dtype codes, and NumPy's names for them.
-# fmt: off
-DTYPES = {
-    "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32",
-    "I32": "int32", "U64": "uint64", "I64": "int64", "F16": "float16", "BF16": "bfloat16",
-    "F32": "float32", "F64": "float64", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
-}
-# fmt: on
-CODES = {name: code for code, name in DTYPES.items()}
-FLOATS = {name for name in CODES if "float" in name}
 
 
 class Weights:
@@ -71,6 +43,11 @@ class Weights:
     def keys(self) -> KeysView[str]:
         """Names, in the file's order."""
         return self._tensors.keys()
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of its files; a tensor has no more elements than they have bytes."""
+        return sum({stored.path: stored.stamp[0] for stored in self._tensors.values()}.values())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -146,6 +123,8 @@ def open_weights(folder: Path) -> Weights:
     for name, read in READERS.items():
         path = folder / name
         if path.exists():
+            if not path.is_file():  # opening a pipe would wait for its writer
+                raise CheckpointError(f"{path} is no regular file; expected weights; fetch them again")
             try:
                 return Weights(path, read(path))
             except OSError as error:
@@ -157,60 +136,23 @@ def open_weights(folder: Path) -> Weights:
     )
 
 
-def _read_safetensors(path: Path) -> dict[str, Stored]:
-    """Where each tensor of a safetensors file lies; the header must account for every byte."""
-    with path.open("rb") as file:
-        now = stamp(file)
-        total = now[0]
-        head = file.read(8)
-        length = struct.unpack("<Q", head)[0] if len(head) == 8 else total
-        if length > min(total - 8, HEADER_CAP):
-            raise damaged(path, f"{total} bytes, too few for its header")
-        header = json_object(path, file.read(length))
-    header.pop("__metadata__", None)
-    start = 8 + length
-    tensors: dict[str, Stored] = {}
-    spans: list[tuple[int, int]] = []
-    for name, entry in header.items():
-        match entry:
-            case {"dtype": str(code), "shape": [*sizes], "data_offsets": [int(begin), int(end)]} if len(
-                sizes
-            ) <= AXES_CAP and all(type(size) is int and size >= 0 for size in sizes):
-                shape = tuple(sizes)
-            case _:
-                raise damaged(path, f"a header without dtype, shape and offsets of {quoted(name)}")
-        if code not in DTYPES:
-            raise CheckpointError(
-                f"{path} stores {quoted(name)} as {quoted(code)}; expected one of {', '.join(DTYPES)}"
-            )
-        tensors[name] = Stored(path, DTYPES[code], shape, start + begin, row_major(shape), "<", now)
-        if end - begin != math.prod(shape) * numpy_dtype(DTYPES[code]).itemsize:
-            raise damaged(path, f"{end - begin} bytes for {quoted(name)} of shape {shape}")
-        spans.append((begin, end))
-    reached = 0
-    for begin, end in sorted(spans):
-        if begin != reached:
-            raise damaged(path, "tensors that overlap or leave gaps")
-        reached = end
-    if start + reached != total:
-        raise damaged(path, f"{total} bytes where its header tells of {start + reached}")
-    return tensors
-
-
 def _read_shards(path: Path) -> dict[str, Stored]:
     """Where each tensor lies in the shards that an index names."""
     whole = path.name.removesuffix(".index.json")
     read, suffix = READERS[whole], Path(whole).suffix
-    with path.open("rb") as file:
-        index = json_object(path, file.read(HEADER_CAP))
+    try:
+        text = read_small(path, HEADER_CAP)
+    except ValueError as error:
+        raise damaged(path, f"no index that can be read ({error})") from error
+    index = json_object(text, str(path))
     places = index.get("weight_map")
     if not isinstance(places, dict) or not places:
         raise damaged(path, "no weight_map of names to shards")
     tensors: dict[str, Stored] = {}
-    for shard in dict.fromkeys(map(str, places.values())):
-        # An index comes from a stranger: a shard is a plain name beside it, of the index's own kind.
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", shard) or not shard.endswith(suffix):
-            raise CheckpointError(f"{path} names the shard {quoted(shard)}; expected a plain name{suffix}")
+    odd = [shard for shard in places.values() if not _is_shard(shard, suffix)]
+    if odd:
+        raise CheckpointError(f"{path} names the shard {short(odd[0])}; expected a plain name{suffix}")
+    for shard in dict.fromkeys(places.values()):
         if not (path.parent / shard).is_file():
             raise CheckpointError(f"{path} names the shard {quoted(shard)}, not there; fetch it again")
         for name, stored in read(path.parent / shard).items():
@@ -223,9 +165,15 @@ def _read_shards(path: Path) -> dict[str, Stored]:
     return tensors
 
 
+def _is_shard(name: Any, suffix: str) -> bool:
+    """Whether a stranger's shard is a plain name beside the index, of the index's own kind."""
+    plain = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,250}", name)
+    return bool(plain) and name.endswith(suffix)
+
+
 #: File name to reader, best first.
 READERS: dict[str, Callable[[Path], dict[str, Stored]]] = {
-    "model.safetensors": _read_safetensors,
+    "model.safetensors": read_safetensors,
     "model.safetensors.index.json": _read_shards,
     "pytorch_model.bin": read_pickled,
     "pytorch_model.bin.index.json": _read_shards,
@@ -341,59 +289,3 @@ def _dtype_of(variable: Variable) -> np.dtype[Any] | None:
         return numpy_dtype(str(getattr(variable, "dtype", None)))
     except (AttributeError, TypeError):
         return None
-
-
-def write_weights(path: Path, tensors: Mapping[str, np.ndarray], dtype: str | None = None) -> None:
-    """Write a safetensors file, atomically and the same bytes for the same tensors.
-
-    Tensors are asked for one at a time, twice each (once for the header), so a lazy mapping costs
-    the memory of one.
-
-    Args:
-        path: the file to make or replace; its folder exists.
-        tensors: name to array, any strides.
-        dtype: what floats are stored as, e.g. ``"float16"``; ``None`` keeps each one's own. Integers and
-            booleans always keep theirs.
-
-    Raises:
-        CheckpointError: a dtype that safetensors lacks, or a number that is not finite, or not in ``dtype``.
-    """
-    if dtype is not None and dtype not in FLOATS:
-        raise CheckpointError(
-            f"weights cannot be stored as {dtype!r}; expected one of {', '.join(sorted(FLOATS))}"
-        )
-    path = Path(path)
-    kinds = {name: (value.dtype.name, tuple(value.shape)) for name, value in tensors.items()}
-    casts: dict[str, np.dtype[Any]] = {}
-    for name, (own, _) in kinds.items():
-        if own not in CODES:
-            raise CheckpointError(f"{quoted(name)} is {own}; expected one of {', '.join(CODES)}")
-        casts[name] = numpy_dtype(dtype if dtype is not None and own in FLOATS else own)
-    # Widest first, as the format's own writer does: every tensor is then aligned to its element.
-    order = sorted(casts, key=lambda name: (-casts[name].itemsize, name))
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for name in order:
-        cast, shape = casts[name], kinds[name][1]
-        begin, end = end, end + math.prod(shape) * cast.itemsize
-        header[name] = {"dtype": CODES[cast.name], "shape": shape, "data_offsets": (begin, end)}
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    # Not tempfile's: those are readable by their owner alone.
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            for name in order:
-                file.write(_little(finite(quoted(name), np.asarray(tensors[name]), casts[name])))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _little(value: np.ndarray) -> memoryview:
-    """An array's bytes as the format has them: row-major, little-endian."""
-    bits = np.ascontiguousarray(value).reshape(-1).view(f"u{value.itemsize}")
-    return bits.astype(bits.dtype.newbyteorder("<"), copy=False).view(np.uint8).data

@@ -13,19 +13,24 @@ A message says what was received, what was expected, and what to do next, in tha
     │   └── UnknownFamily
     ├── AmbiguousName         a name that two plugins claim
     ├── PluginError           a plugin that does not load, or breaks its contract
-    │   └── MissingExtra      an optional dependency that is not installed
+    ├── MissingExtra          an optional dependency that is not installed
     ├── DeviceError           a device, precision or backend that is not there
     ├── CheckpointError       weights that do not fit the network
     │   └── UnsafePickle      a ``.bin`` that names more than tensors
     ├── TrainingError         training that cannot start, go on, or resume
+    ├── CardError             a model card that cannot be read, or lacks what publishing needs
     └── HubError              the ground floor's, see ``sixarts_hub.errors``
         ├── BadReference    a reference that names nothing readable
         ├── NotFound          the model, revision or file is not there
         ├── Offline           the network is off and the cache lacks it
         ├── Unreachable       the endpoint does not answer, or not usefully
         ├── Corrupt           bytes that do not match their digest
+        ├── BadSignature      a signature that does not hold, or that is asked for and is not there
+        ├── DiskError         the cache cannot be written: full, read-only, not permitted
+        ├── Locked            another process holds what is needed
         ├── UnsafeFile        a file kind that may carry code, a hostile name
-        └── ManifestError     a ``sixarts.json`` that cannot be read
+        ├── ManifestError     a ``sixarts.json`` that cannot be read
+        └── LockfileError     a ``sixarts.lock`` that cannot be read, or that lacks what was asked for
 """
 
 from __future__ import annotations
@@ -34,9 +39,14 @@ from collections.abc import Iterable
 
 from sixarts_hub.errors import (
     BadReference,
+    BadSignature,
     Corrupt,
+    DiskError,
     HubError,
+    Locked,
+    LockfileError,
     ManifestError,
+    MissingExtra,
     NotFound,
     Offline,
     SixartsError,
@@ -47,11 +57,16 @@ from sixarts_hub.errors import (
 __all__ = [
     "AmbiguousName",
     "BadReference",
+    "BadSignature",
+    "CardError",
     "CheckpointError",
     "Corrupt",
     "DeviceError",
+    "DiskError",
     "HubError",
     "InputError",
+    "Locked",
+    "LockfileError",
     "ManifestError",
     "MissingExtra",
     "NotFound",
@@ -141,10 +156,6 @@ class PluginError(SixartsError):
     """A plugin that cannot be imported or does not keep its contract."""
 
 
-class MissingExtra(PluginError, ImportError):
-    """An optional dependency that is not installed; the message is its install line."""
-
-
 class DeviceError(SixartsError, ValueError):
     """A device, precision or backend that this machine or process does not have."""
 
@@ -159,3 +170,7 @@ class UnsafePickle(CheckpointError):
 
 class TrainingError(SixartsError):
     """Training that cannot start, go on, or resume."""
+
+
+class CardError(SixartsError, ValueError):
+    """A model card whose head is not what the hub reads, or that lacks what publishing needs."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
 
 from sixarts.errors import CheckpointError, UnknownFamily
+from sixarts.json_file import json_object
 from sixarts.plugins import Registry, registry
 from sixarts.spec import FamilySpec, TaskSpec
 from sixarts_hub import Listing
+from sixarts_hub.strict_json import short
 
 #: Files of a model folder that core itself reads.
 COMMON = ("config.json", "README.md", "sixarts.json")
@@ -39,15 +40,16 @@ def family_of(
         if family.matches(config):
             return family
     kind = config.get("model_type")
+    named = kind[:100] if isinstance(kind, str) else short(kind)
     for family in families:
         if kind in family.model_types:
             raise CheckpointError(
-                f"config.json states architectures {config.get('architectures')}; expected one of "
+                f"config.json states architectures {short(config.get('architectures'))}; expected one of "
                 f"{', '.join(family.architectures)}, which has the head for {purpose}; choose a checkpoint "
                 "that was trained for it"
             )
     readable = sorted({known for family in families for known in family.model_types})
-    raise UnknownFamily(f"family for {purpose} that reads model_type", str(kind), readable)
+    raise UnknownFamily(f"family for {purpose} that reads model_type", named, readable)
 
 
 def needed_files(
@@ -62,7 +64,7 @@ def needed_files(
     """
     paths = [file.path for file in listing.files]
     if "sixarts.json" in paths:
-        return sorted({*_json(read, "sixarts.json")["files"], "sixarts.json"})
+        return sorted({*_listed(read, "sixarts.json", "files", dict.keys), "sixarts.json"})
     if "config.json" not in paths:
         raise CheckpointError(
             f"this repository has no config.json (it has {', '.join(paths[:8]) or 'no files'}); "
@@ -77,15 +79,21 @@ def needed_files(
             f"this repository has none of {', '.join(family.weights)} (it has {', '.join(paths[:8])}); "
             "expected weights in one of these files; choose another model, or convert its weights"
         )
-    shards = _json(read, weights).get("weight_map", {}).values() if weights.endswith(".json") else ()
-    return sorted({*wanted, weights, *map(str, shards)})
+    shards = _listed(read, weights, "weight_map", dict.values) if weights.endswith(".json") else ()
+    return sorted({*wanted, weights, *shards})
 
 
 def _json(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(read(name))
-    except ValueError as error:
-        raise CheckpointError(f"{name} is not JSON ({error}); expected an object") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{name} holds a JSON {type(value).__name__}; expected an object")
-    return value
+    return json_object(read(name), name)
+
+
+def _listed(
+    read: Callable[[str], bytes], name: str, entry: str, by: Callable[[dict[str, Any]], Any]
+) -> set[str]:
+    """The names of files that a stranger's file lists in an object."""
+    found = _json(read, name).get(entry)
+    if not isinstance(found, dict) or not all(isinstance(path, str) for path in by(found)):
+        raise CheckpointError(
+            f"{name} has {short(found)} as {entry}; expected an object of files' names; fetch the model again"
+        )
+    return set(by(found))

@@ -7,7 +7,6 @@ A family writes a :class:`Processor` (NumPy only: what differs by checkpoint on 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,7 +18,8 @@ from sixarts.blank import blank_zeros
 from sixarts.checkpoint import Target, Weights, assign, open_weights, write_weights
 from sixarts.compiled import Compiled, to_numpy
 from sixarts.device import Device
-from sixarts.errors import CheckpointError, TrainingError
+from sixarts.errors import CheckpointError, SixartsError, TrainingError
+from sixarts.json_file import read_json, read_optional_json, write_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -96,7 +96,7 @@ class Model:
         raise NotImplementedError
 
     @classmethod
-    def configure(cls, **config: Any) -> dict[str, Any]:
+    def configure(cls, /, **config: Any) -> dict[str, Any]:
         """A complete ``config.json`` for a new network, from the few values that a person states."""
         raise NotImplementedError
 
@@ -149,12 +149,15 @@ class Model:
         """
         folder = Path(folder)
         config = read_json(folder / CONFIG)
-        processor = cls.processor_class.from_folder(folder, config)
-        with blank_zeros():
-            model = cls(cls.configure(**config), processor, device, initializer="zeros")
-        model.read_extras(folder)
+        weights = open_weights(folder)
+        with _told_as_unfit(folder, cls.family):
+            full = cls.configure(**config)
+            processor = cls.processor_class.from_folder(folder, full)
+            with blank_zeros(weights.file_bytes):
+                model = cls(full, processor, device, initializer="zeros")
+            model.read_extras(folder)
         with model.device.scope():
-            model.load_weights(open_weights(folder))
+            model.load_weights(weights)
         return model
 
     def load_weights(self, weights: Weights) -> None:
@@ -191,6 +194,21 @@ class Model:
         ]
 
 
+@contextlib.contextmanager
+def _told_as_unfit(folder: Path, family: str) -> Iterator[None]:
+    """Makes one error of ours of whatever a stranger's files do to a family's reading."""
+    try:
+        yield
+    except SixartsError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"{folder} makes no {family} model ({type(error).__name__}: {str(error)[:300]}); expected "
+            "config.json and the processor's files as this family publishes them; fetch the model again, or "
+            "choose another"
+        ) from error
+
+
 class _Stored(Mapping[str, np.ndarray]):
     """Variables under their published names, in the file's orientation, one read at a time."""
 
@@ -207,40 +225,6 @@ class _Stored(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._targets)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of a model folder.
-
-    Raises:
-        CheckpointError: not there, or not a JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"no {path.name} in {path.parent}; expected a model folder; fetch the model again"
-        ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"{path} is not JSON ({error}); expected a JSON object; fetch the model again"
-        ) from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} holds a JSON {type(value).__name__}; expected an object")
-    return value
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON object, readable, in the order given."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_optional_json(path: Path) -> dict[str, Any]:
-    """As :func:`read_json`; empty where the file is not there."""
-    with contextlib.suppress(FileNotFoundError):
-        path.stat()
-        return read_json(path)
-    return {}
 
 
 __all__ = ["CheckpointError", "Model", "Processor", "read_json", "read_optional_json", "write_json"]

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from sixarts.archive import Archive
 from sixarts.errors import CheckpointError, UnsafePickle
 from sixarts.stored import AXES_CAP, Stored, damaged, numpy_dtype, quoted, reach, stamp
 
@@ -29,6 +30,12 @@ __all__ = ["TensorUnpickler", "read_pickled"]
 #: Caps on a pickle: a tensor takes about 250 bytes and 45 operations.
 PICKLE_CAP = 16 * 2**20
 OPERATIONS_CAP = 2_000_000
+#: The same for what stands before a state dict in the older format: three numbers.
+OPENING_CAP = 1_000
+#: Most characters of a text, and most bits of a number. Comparing and hashing either takes time by its
+#: length, and a program of two million operations can ask for that again and again.
+TEXT_CAP = 2**16
+BITS_CAP = 128
 #: What reading a malformed file raises.
 MALFORMED = (
     ArithmeticError,
@@ -124,10 +131,11 @@ class TensorUnpickler:
 
     Args:
         source: what the pickle is read from, up to its ``STOP`` and not a byte further.
+        cap: most operations.
     """
 
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
+    def __init__(self, source: BinaryIO, cap: int = OPERATIONS_CAP) -> None:
+        self._source, self._cap = source, cap
         self.storages: dict[str, _Storage] = {}
 
     def load(self) -> Any:
@@ -143,11 +151,11 @@ class TensorUnpickler:
             return items
 
         for count, (operation, argument, _) in enumerate(pickletools.genops(self._source)):
-            if count > OPERATIONS_CAP:
-                raise ValueError(f"a pickle of more than {OPERATIONS_CAP} operations")
+            if count > self._cap:
+                raise ValueError(f"a pickle of more than {self._cap} operations")
             match operation.name:
                 case name if name in PLAIN:
-                    stack.append(argument)
+                    stack.append(_short(argument))
                 case name if name in EMPTY:
                     stack.append(EMPTY[name]())
                 case "BINPUT" | "LONG_BINPUT":
@@ -222,6 +230,14 @@ EMPTY: dict[str, Callable[[], Any]] = {
     "NEWTRUE": lambda: True,
     "NEWFALSE": lambda: False,
 }
+
+
+def _short(argument: Any) -> Any:
+    if isinstance(argument, str) and len(argument) > TEXT_CAP:
+        raise ValueError(f"a text of {len(argument)} characters")
+    if isinstance(argument, int) and argument.bit_length() > BITS_CAP:
+        raise ValueError(f"a number of {argument.bit_length()} bits")
+    return argument
 
 
 def _known(name: str) -> _Global:
@@ -308,49 +324,26 @@ Contents = tuple[Any, dict[str, int], str]
 
 def _read_zip(file: BinaryIO) -> Contents:
     """Contents of the zip archive ``NAME/data.pkl``, ``NAME/byteorder``, ``NAME/data/KEY``."""
-    with zipfile.ZipFile(file) as archive:
-        entries = {entry.filename: entry for entry in archive.infolist()}
-        if len(entries) != len(archive.infolist()):
-            raise ValueError("two entries of one name")
-    roots = [name[: -len("data.pkl")] for name in entries if name.endswith("/data.pkl")]
+    archive = Archive(file)
+    roots = [name[: -len("data.pkl")] for name in archive.names if name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise ValueError(f"{len(roots)} entries data.pkl")
     root = roots[0]
-    machine = TensorUnpickler(io.BytesIO(_bytes(file, entries[root + "data.pkl"], PICKLE_CAP)))
+    machine = TensorUnpickler(io.BytesIO(archive.read(root + "data.pkl", PICKLE_CAP)))
     tensors = machine.load()
-    written = _bytes(file, entries[root + "byteorder"], 16) if root + "byteorder" in entries else b"little"
-    places = {}
+    written = archive.read(root + "byteorder", 16) if root + "byteorder" in archive.names else b"little"
+    spans = {}
     for key, storage in machine.storages.items():
-        entry = entries[f"{root}data/{key}"]
-        if entry.file_size != storage.bytes:
-            raise ValueError(f"{entry.file_size} bytes in a storage of {storage.bytes}")
-        places[key] = _start(file, entry)
+        spans[key] = start, end = archive.span(f"{root}data/{key}")
+        if end - start != storage.bytes:
+            raise ValueError(f"{end - start} bytes in a storage of {storage.bytes}")
+    reached = 0
+    for start, end in sorted(spans.values()):
+        if start < reached:
+            raise ValueError("a storage over another")
+        reached = end
+    places = {key: start for key, (start, _) in spans.items()}
     return tensors, places, {b"little": "<", b"big": ">"}[written]
-
-
-def _start(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
-    """The byte at which an entry's data start; it is stored as it is, and lies inside the file."""
-    if (
-        entry.compress_type != zipfile.ZIP_STORED
-        or entry.compress_size != entry.file_size
-        or entry.flag_bits & 1
-    ):
-        raise ValueError(f"{quoted(entry.filename)} compressed or encrypted, which PyTorch never does")
-    file.seek(entry.header_offset)
-    head = file.read(30)
-    if not head.startswith(b"PK\x03\x04"):
-        raise ValueError(f"no entry where {quoted(entry.filename)} was expected")
-    start = entry.header_offset + 30 + sum(struct.unpack_from("<HH", head, 26))  # name, extra field
-    if start + entry.file_size > stamp(file)[0]:
-        raise ValueError(f"an end inside {quoted(entry.filename)}")
-    return int(start)
-
-
-def _bytes(file: BinaryIO, entry: zipfile.ZipInfo, cap: int) -> bytes:
-    if entry.file_size > cap:
-        raise ValueError(f"{quoted(entry.filename)} of {entry.file_size} bytes, more than {cap}")
-    file.seek(_start(file, entry))
-    return file.read(entry.file_size)
 
 
 def _read_legacy(file: BinaryIO) -> Contents:
@@ -358,10 +351,11 @@ def _read_legacy(file: BinaryIO) -> Contents:
 
     A storage is its count of elements (8 bytes) and then its elements, little-endian on every machine.
     """
-    head = io.BytesIO(file.read(PICKLE_CAP))
-    if TensorUnpickler(head).load() != 0x1950A86A20F9469CFC6C or TensorUnpickler(head).load() != 1001:
-        raise ValueError("a pickle that PyTorch did not write")
-    TensorUnpickler(head).load()
+    head = io.BytesIO(file.read(min(PICKLE_CAP, stamp(file)[0])))
+    for wanted in (0x1950A86A20F9469CFC6C, 1001):
+        if TensorUnpickler(head, OPENING_CAP).load() != wanted:
+            raise ValueError("a pickle that PyTorch did not write")
+    TensorUnpickler(head, OPENING_CAP).load()
     machine = TensorUnpickler(head)
     tensors = machine.load()
     keys = _is(TensorUnpickler(head).load(), list)

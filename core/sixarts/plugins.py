@@ -45,7 +45,6 @@ __all__ = [
     "PluginState",
     "Registry",
     "hookimpl",
-    "models",
     "plugins",
     "registry",
     "require",
@@ -335,11 +334,6 @@ def registry() -> Registry:
 def tasks() -> list[TaskSpec]:
     """Every task that an installed plugin offers."""
     return registry().tasks()
-
-
-def models(task: str | None = None) -> list[ModelEntry]:
-    """The catalog of known models, or one task's part of it."""
-    return registry().models(task)
 
 
 def plugins() -> list[PluginState]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable
@@ -160,20 +159,3 @@ def likely(name: str, known: Iterable[str]) -> str:
     short = [other for other in known if len(other) <= 200][:2000]
     found = nearest(name, short)
     return f" (nearest in the file: {', '.join(map(quoted, found))})" if found else ""
-
-
-def json_object(path: Path, text: bytes) -> dict[str, Any]:
-    """A JSON object without a name twice."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(found := dict(pairs)) != len(pairs):
-            raise ValueError("a name twice")
-        return found
-
-    try:
-        parsed = json.loads(text.decode(), object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, f"no JSON that can be read ({error})") from error
-    if not isinstance(parsed, dict):
-        raise damaged(path, "JSON that is no object")
-    return parsed

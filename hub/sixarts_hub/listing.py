@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sixarts_hub.errors import UnsafeFile
+from sixarts_hub.strict_json import short
 
 #: Kinds of file that hold data only. What is not here is neither fetched, nor opened, nor published:
 #: .py, .keras, .h5, .pt, .pkl, .npz and archives can carry code.
@@ -30,13 +31,21 @@ KINDS = (
     ".tiktoken",
     ".jinja",
 )
+#: The name of a signature over the whole folder, as OpenSSF Model Signing has it.
+SIGNATURE = "model.sig"
 #: The two forms of a digest.
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}|git-sha1:[0-9a-f]{40}")
+#: In a digest's place where the hub gives none: it is taken at the first fetch and held from then on.
+UNKNOWN = "unknown"
 
-_BARE_NAMES = ("LICENSE", "NOTICE")
+_BARE_NAMES = ("LICENSE", "NOTICE", SIGNATURE)
 # Names that Windows keeps for devices, with any extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
+# What the common disks take, of a part and of the whole. It is also what keeps checking a name cheap.
+_PART_LENGTH, _PATH_LENGTH = 255, 1024
+# No disk holds more; a size is added up and compared, and a larger one would be an error far from here.
+_SIZE_LIMIT = 2**63
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class File:
     Attributes:
         path: inside its folder, with ``/``.
         size: bytes.
-        digest: ``"sha256:<64 hex>"``, or ``"git-sha1:<40 hex>"`` of a Git blob.
+        digest: ``"sha256:<64 hex>"``, or ``"git-sha1:<40 hex>"`` of a Git blob, or :data:`UNKNOWN`.
     """
 
     path: str
@@ -54,11 +63,11 @@ class File:
     digest: str
 
     def __post_init__(self) -> None:
-        well_formed = (
-            isinstance(self.size, int) and isinstance(self.digest, str) and DIGEST.fullmatch(self.digest)
-        )
-        if not well_formed or self.size < 0:
-            raise ValueError(f"{self.path!r}: size {self.size!r} and digest {self.digest!r} are no file's")
+        known = isinstance(self.digest, str) and (DIGEST.fullmatch(self.digest) or self.digest == UNKNOWN)
+        if not known or type(self.size) is not int or not 0 <= self.size < _SIZE_LIMIT:
+            raise ValueError(
+                f"{short(self.path)}: size {short(self.size)} and digest {short(self.digest)} are no file's"
+            )
 
 
 @dataclass(frozen=True)
@@ -92,10 +101,22 @@ class Listing:
         """Read back what :meth:`to_dict` made.
 
         Raises:
-            KeyError, TypeError, ValueError: it is something else.
+            ValueError: it is something else, or names a file or commit that must not become a path.
         """
-        files = tuple(File(path, entry["size"], entry["digest"]) for path, entry in data["files"].items())
-        return cls(data["commit"], files)
+        match data:
+            case {"commit": str(commit), "files": dict(entries)}:
+                pass
+            case _:
+                raise ValueError("no listing: its commit or its files are missing")
+        try:
+            files = tuple(File(path, entry["size"], entry["digest"]) for path, entry in entries.items())
+            check_names(entries)
+            check_names([commit])
+        except (KeyError, TypeError, UnsafeFile) as error:
+            raise ValueError(f"no listing: {error}") from error
+        if "/" in commit:
+            raise ValueError(f"no listing: {short(commit)} as a commit")
+        return cls(commit, files)
 
 
 def allowed(path: str) -> bool:
@@ -122,23 +143,30 @@ def check_names(paths: Iterable[str]) -> None:
             raise _unsafe(path, reason)
         key = _on_disk(path)
         if key in spelled:
-            raise _unsafe(path, f"is one file with {spelled[key]!r} where case does not count")
+            raise _unsafe(path, f"is one file with {short(spelled[key])} where case does not count")
         spelled[key] = path
     for key, path in spelled.items():
         parts = key.split("/")
         for depth in range(1, len(parts)):
             if (folder := "/".join(parts[:depth])) in spelled:
-                raise _unsafe(path, f"needs a folder where {spelled[folder]!r} is a file")
+                raise _unsafe(path, f"needs a folder where {short(spelled[folder])} is a file")
 
 
 def _on_disk(path: str) -> str:
     """The name as a disk that folds case and composes letters would see it."""
-    return unicodedata.normalize("NFC", path).casefold()
+    # Both ways round (Unicode 3.13, D145): folding can undo what composing did.
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
 def _reason_to_refuse(path: str) -> str | None:
     if not isinstance(path, str) or not path:
         return "is empty"
+    try:
+        length = len(path.encode())
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair"
+    if length > _PATH_LENGTH:
+        return f"takes more than {_PATH_LENGTH} bytes"
     if path.startswith("/") or _DRIVE.match(path):
         return "is absolute"
     if "\\" in path:
@@ -148,6 +176,8 @@ def _reason_to_refuse(path: str) -> str | None:
     for part in path.split("/"):
         if part in ("", ".", ".."):
             return "has an empty part, '.' or '..'"
+        if len(part.encode()) > _PART_LENGTH:
+            return f"has a part of more than {_PART_LENGTH} bytes"
         if part.endswith((".", " ")):
             return "has a part that ends in a dot or a blank"
         if _RESERVED.match(part):
@@ -157,6 +187,6 @@ def _reason_to_refuse(path: str) -> str | None:
 
 def _unsafe(path: object, reason: str) -> UnsafeFile:
     return UnsafeFile(
-        f"received a file named {path!r}, which {reason}; expected plain relative names that differ on every "
-        "disk; nothing was written; rename the file in its repository, or take another model"
+        f"received a file named {short(path)}, which {reason}; expected plain relative names that differ on "
+        "every disk; nothing was written; rename the file in its repository, or take another model"
     )

@@ -10,8 +10,9 @@ from typing import Any
 
 from sixarts_hub.digest import check, sha256
 from sixarts_hub.errors import ManifestError, UnsafeFile
-from sixarts_hub.listing import File, allowed, check_names
+from sixarts_hub.listing import SIGNATURE, File, allowed, check_names
 from sixarts_hub.records import write_atomically
+from sixarts_hub.strict_json import parse, read_small, short
 
 #: The manifest's file name.
 FILE = "sixarts.json"
@@ -19,6 +20,8 @@ FILE = "sixarts.json"
 FORMAT = 1
 # A manifest lists files and holds one golden answer; one beyond this is not a manifest.
 _SIZE_LIMIT = 16 << 20
+# Of a task's, a family's or a dtype's name.
+_TEXT_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Manifest:
     ) -> Manifest:
         """Describe a folder as it stands, hashing every file but hidden ones and ``sixarts.json``.
 
+        A signature is left out, too: it is made last, over this description.
+
         Raises:
             UnsafeFile: the folder holds a file of a kind that is never published.
         """
@@ -93,28 +98,23 @@ class Manifest:
         """
         path = folder / FILE
         try:
-            if path.stat().st_size > _SIZE_LIMIT:
-                raise ManifestError(
-                    f"received {path} of {path.stat().st_size} bytes; expected at most {_SIZE_LIMIT}; "
-                    "take the folder from its source again"
-                )
-            data = json.loads(path.read_bytes())
+            data = parse(read_small(path, _SIZE_LIMIT))
         except FileNotFoundError:
             raise ManifestError(
                 f"received no {FILE} in {folder}; expected one with every file's digest; write it with "
                 "`task.save(folder)`"
             ) from None
-        except (ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise ManifestError(
-                f"received {path} that is not JSON ({error}); expected a manifest; take the folder from its "
-                "source again"
+                f"received {path} that is not JSON or cannot be read ({error}); expected a manifest of at "
+                f"most {_SIZE_LIMIT} bytes; take the folder from its source again"
             ) from error
         return cls._from_json(data, path)
 
     @classmethod
     def _from_json(cls, data: Any, path: Path) -> Manifest:
         version = data.get("format") if isinstance(data, dict) else None
-        if not isinstance(version, int):
+        if type(version) is not int or version < 1:
             raise ManifestError(
                 f"received {path} without a format number; expected {{'format': {FORMAT}, …}}; take the "
                 "folder from its source again"
@@ -135,8 +135,8 @@ class Manifest:
                 family=_text(known["family"]),
                 api=_text(known["api"]),
                 files=files,
-                golden=data.pop("golden", None),
-                dtype=data.pop("dtype", None),
+                golden=_golden(data.pop("golden", None)),
+                dtype=None if (dtype := data.pop("dtype", None)) is None else _text(dtype),
                 extra=data,
                 format=version,
             )
@@ -149,8 +149,8 @@ class Manifest:
         check_names(files)
         if refused := [name for name in files if not allowed(name)]:
             raise UnsafeFile(
-                f"received {path} that lists {refused[0]!r}; expected data files only, since this kind may "
-                "carry code; nothing of it was opened; take another model"
+                f"received {path} that lists {short(refused[0])}; expected data files only, since this kind "
+                "may carry code; nothing of it was opened; take another model"
             )
         return manifest
 
@@ -171,14 +171,14 @@ class Manifest:
             **self.extra,
         }
         try:
-            text = json.dumps(entries, ensure_ascii=False, indent=2, allow_nan=False)
-        except (TypeError, ValueError) as error:
+            text = json.dumps(entries, ensure_ascii=False, indent=2, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
             raise ManifestError(
                 f"received an entry for {FILE} that is not JSON ({error}); expected text, finite numbers, "
                 "lists and dicts; turn arrays into lists first"
             ) from error
         path = folder / FILE
-        write_atomically(path, text.encode() + b"\n")
+        write_atomically(path, text + b"\n")
         return path
 
     def expected(self) -> Iterator[File]:
@@ -198,8 +198,14 @@ def verify(folder: Path, manifest: Manifest) -> None:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
+    if not isinstance(value, str) or not 0 < len(value) <= _TEXT_LENGTH or not value.isprintable():
+        raise TypeError(f"{short(value)} is no name")
+    return value
+
+
+def _golden(value: Any) -> Mapping[str, Any] | None:
+    if value is not None and not (isinstance(value, dict) and {"input", "answer"} <= value.keys()):
+        raise TypeError(f"{short(value)} as the golden answer")
     return value
 
 
@@ -207,5 +213,5 @@ def _visible_files(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         relative = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and not hidden and relative.as_posix() != FILE:
+        if path.is_file() and not hidden and relative.as_posix() not in (FILE, SIGNATURE):
             yield relative.as_posix()

@@ -185,7 +185,7 @@ def _(tiny: Tiny) -> None:
     tiny.patch.setattr("sixarts.testing.checks_plugin.STARTER_CAP", 100)
 
 
-@breaks("cards_are_complete", "lacks ## Limits")
+@breaks("cards_are_complete", "## Limits is missing")
 def _(tiny: Tiny) -> Iterator[None]:
     path = tiny.site / "tiny_art/starters/mood/README.md"
     with edited(path, path.read_text().replace("## Limits", "## Joys")):

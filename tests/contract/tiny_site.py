@@ -15,7 +15,15 @@ pipeline_tag: mood
 # Mood
 
 """ + "\n".join(
-    f"## {name}\n\nFour texts.\n" for name in ("Use", "Data", "Training", "Evaluation", "Footprint", "Limits")
+    f"## {name}\n\n{said}\n"
+    for name, said in {
+        "Use": '`sixarts.load("mood")`',
+        "Data": "Four texts, CC0.",
+        "Training": "On four texts.",
+        "Evaluation": "On the same four texts.",
+        "Footprint": "Small.",
+        "Limits": "Four texts.",
+    }.items()
 )
 
 

@@ -86,6 +86,7 @@ def train_until_killed(folder: str) -> None:
 
 def fake_task(words: str, during: Callable[[], None] | None = None) -> Any:
     """What ``save_task`` takes: a model of one file, which calls ``during`` in the middle of its writing."""
+    from sixarts.card import Record
 
     def save(folder: Path) -> None:
         (folder / "config.json").write_text("{}")
@@ -98,6 +99,8 @@ def fake_task(words: str, during: Callable[[], None] | None = None) -> Any:
     task = SimpleNamespace(
         model=SimpleNamespace(save=save, family="fake", stored_dtype="float32"),
         card="---\n---\n",
+        record=Record(),
+        Options=SimpleNamespace,
         name="fake",
         spec=SimpleNamespace(samples=("hello",)),
     )

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sixarts.checkpoint import CODES, Target, assign, open_weights, write_weights
+from sixarts.checkpoint import Target, assign, open_weights, write_weights
 from sixarts.errors import CheckpointError, UnsafePickle
+from sixarts.safetensors_file import CODES
 
 pytestmark = pytest.mark.quick
 
@@ -172,10 +173,10 @@ def test_a_file_cut_anywhere_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "data", "said"),
     [
-        (b"{", b"", "no JSON"),
-        (b"[]", b"", "no object"),
-        (b"[" * 200_000, b"", "no JSON"),
-        (b'{"a": 1, "a": 1}', b"", "a name twice"),
+        (b"{", b"", "not JSON"),
+        (b"[]", b"", "expected an object"),
+        (b"[" * 200_000, b"", "not JSON"),
+        (b'{"a": 1, "a": 1}', b"", "the name 'a' twice"),
         ({"a": 1}, b"", "'a'"),
         ({"a": entry(dtype=1)}, bytes(4), "'a'"),
         ({"a": entry(dtype="F33")}, bytes(4), "'F33'; expected one of BOOL"),
@@ -183,11 +184,11 @@ def test_a_file_cut_anywhere_is_refused_by_name(tmp_path: Path) -> None:
         ({"a": entry(shape=(True,))}, bytes(4), "'a'"),
         ({"a": entry(shape=(1.0,))}, bytes(4), "'a'"),
         ({"a": entry(shape=[1] * 40)}, bytes(4), "'a'"),
-        ({"a": entry(shape=[10**400] * 32)}, bytes(4), "shape"),
+        ({"a": entry(shape=[10**50] * 32)}, bytes(4), "shape"),
         ({"a": entry(shape=[0, 2**62], at=(0, 0))}, b"", "shape"),
         ({"a": entry(shape=(2,))}, bytes(4), "4 bytes for 'a' of shape"),
         ({"a": entry(at=(4, 8))}, bytes(8), "gaps"),
-        ({"a": entry(at=(-4, 0))}, bytes(8), "gaps"),
+        ({"a": entry(at=(-4, 0))}, bytes(8), "offsets"),
         ({"a": entry(), "b": entry()}, bytes(8), "overlap"),
         ({"a": entry()}, bytes(3), "its header tells of"),
     ],

@@ -1,4 +1,4 @@
-"""The commands that do something: run, explain, evaluate, footprint, fit, pull, verify, cache, push, demo."""
+"""The commands that do something: run, explain, evaluate, footprint, fit, pull, verify, cache, demo."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from cli_fakes import History, Shouting, plugin, starter_entry, task_spec
 
 import sixarts
-from sixarts.cli import fetching, main
+from sixarts.cli import caching, fetching, main
 from sixarts.errors import Corrupt, SixartsError
 from sixarts.plugins import Registry, registry
 from sixarts_hub.manifest import Manifest
@@ -309,7 +310,7 @@ def test_fit_interrupted(
     assert not output.exists()
 
 
-# pull, verify, cache, push
+# pull, verify, cache
 
 
 class FakeHub:
@@ -321,7 +322,7 @@ class FakeHub:
     def __init__(self, folder: Path, golden: dict[str, Any] | None) -> None:
         self.folder = folder
         self.problem: SixartsError | None = None
-        self.pushed: dict[str, Any] = {}
+        self.repairable = False
         (folder / "config.json").write_text("{}")
         Manifest.of(folder, task="shouting", family="shouter", api="1", golden=golden).write(folder)
 
@@ -337,13 +338,14 @@ class FakeHub:
             path=self.folder,
             size=2_000_000,
             files=("config.json", "sixarts.json"),
+            used=datetime(2020, 1, 1, tzinfo=UTC),
         )
 
     def cached(self) -> list[Any]:
         return [self.entry("acme/big")]
 
-    def verify(self, reference: str | None = None) -> list[Any]:
-        return [(self.entry(reference or "acme/big"), self.problem)]
+    def verify(self, reference: str | None = None, repair: bool = False) -> list[Any]:
+        return [(self.entry(reference or "acme/big"), None if repair and self.repairable else self.problem)]
 
     def size(self) -> int:
         return 2_000_000
@@ -351,17 +353,14 @@ class FakeHub:
     def remove(self, reference: str) -> int:
         return 2_000_000
 
-    def push(self, folder: Path, repo: str, **options: Any) -> str:
-        self.pushed = options
-        return "c" * 40
-
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shouting: Shouting) -> FakeHub:
     folder = tmp_path / "model"
     folder.mkdir()
     fake = FakeHub(folder, {"input": "a", "answer": {"text": "A"}})
-    monkeypatch.setattr(fetching, "default_hub", lambda offline=None: fake)
+    for module in (fetching, caching):
+        monkeypatch.setattr(module, "default_hub", lambda offline=None: fake)
     monkeypatch.setattr(fetching, "hub_for", lambda reference: fake)
     return fake
 
@@ -399,23 +398,26 @@ def test_verify_names_a_corrupt_file(hub: FakeHub, capsys: pytest.CaptureFixture
     assert "FAILED: model.safetensors differs" in capsys.readouterr().out
     assert main(["cache", "verify"]) == 1
     assert "FAILED: model.safetensors differs" in capsys.readouterr().out
+    hub.repairable = True
+    assert main(["cache", "verify", "--no-repair"]) == 1
+    assert "FAILED: model.safetensors differs" in capsys.readouterr().out
+    hub.offline = True
+    assert main(["cache", "verify"]) == 1
+    hub.offline = False
+    capsys.readouterr()
+    assert main(["cache", "verify"]) == 0
+    assert "repaired: model.safetensors differs" in capsys.readouterr().out
 
 
 def test_cache(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cache", "list"]) == 0
-    assert re.search(r"acme/big +a{12} +main +2\.0 MB +2", capsys.readouterr().out)
+    assert re.search(r"acme/big +a{12} +main +2\.0 MB +\d{4} days ago +2", capsys.readouterr().out)
     assert main(["cache", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["files"] == ["config.json", "sixarts.json"]
     assert main(["cache", "size"]) == main(["cache", "size", "--json"]) == main(["cache", "verify"]) == 0
     assert capsys.readouterr().out.startswith('2.0 MB\n{\n  "bytes": 2000000\n}\n')
     assert main(["cache", "remove", "acme/big"]) == 0
     assert capsys.readouterr().err == "freed 2.0 MB\n"
-
-
-def test_push(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["push", str(hub.folder), "me/mine", "--private", "--message", "First"]) == 0
-    assert hub.pushed == {"private": True, "message": "First"}
-    assert capsys.readouterr().out == "c" * 40 + "\n"
 
 
 # demo

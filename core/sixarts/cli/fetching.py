@@ -1,18 +1,16 @@
-"""``sixarts pull``, ``verify``, ``cache``, ``push``: model folders between the hub and this machine."""
+"""``sixarts pull``, ``verify``: model folders brought to this machine and checked."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sixarts.errors import NotFound, SixartsError
+from sixarts.errors import SixartsError
 from sixarts.hubs import default_hub, hub_for
 from sixarts.plugins import registry
 
-from .options import AsJson, Plain, application
-from .output import say, show_json, show_table, size_of
+from .output import say, show_table
 from .starting import start_backend
 
 if TYPE_CHECKING:
@@ -20,13 +18,15 @@ if TYPE_CHECKING:
     from sixarts_hub.client import Hub
 
 ReferenceName = Annotated[
-    str, typer.Argument(metavar="REFERENCE", help="starter/NAME, OWNER/NAME[@REVISION], hf://… or a folder.")
+    str,
+    typer.Argument(
+        metavar="REFERENCE",
+        help="starter/NAME, OWNER/NAME[@REVISION], hf://…, s3://BUCKET/FOLDER or a folder.",
+    ),
 ]
 SomeReference = Annotated[
     str | None, typer.Argument(metavar="[REFERENCE]", help="Default: all that is cached, and every starter.")
 ]
-
-cache_app = application(help="List, measure, check or remove what is cached.")
 
 
 def pull(
@@ -83,65 +83,3 @@ def _golden_verdict(hub: Hub, cached: Cached) -> str:
     except SixartsError as error:
         problem = str(error)
     return f"FAILED: {problem}" if problem else "ok"
-
-
-@cache_app.command("list", cls=Plain)
-def list_cached(json: AsJson = False) -> None:
-    """List the models in the cache."""
-    entries = default_hub(offline=True).cached()
-    if json:
-        return show_json(
-            [
-                {
-                    "reference": str(entry.reference),
-                    "commit": entry.commit,
-                    "revision": entry.revision,
-                    "path": str(entry.path),
-                    "size": entry.size,
-                    "files": list(entry.files),
-                }
-                for entry in entries
-            ]
-        )
-    rows = [
-        (str(e.reference), (e.commit or "")[:12], e.revision or "", size_of(e.size), str(len(e.files)))
-        for e in entries
-    ]
-    return show_table(("reference", "commit", "branch", "size", "files"), rows, "nothing is cached")
-
-
-@cache_app.command("size", cls=Plain)
-def size(json: AsJson = False) -> None:
-    """Print how much room the cache takes."""
-    taken = default_hub(offline=True).size()
-    return show_json({"bytes": taken}) if json else print(size_of(taken))
-
-
-@cache_app.command("verify", cls=Plain)
-def verify_cached(reference: SomeReference = None) -> None:
-    """Check the digest of every cached file."""
-    rows = [
-        (str(cached.reference), "ok" if problem is None else f"FAILED: {problem}")
-        for cached, problem in default_hub(offline=True).verify(reference)
-    ]
-    show_table(("reference", "files"), rows, "nothing is cached")
-    if any(verdict != "ok" for _, verdict in rows):
-        raise typer.Exit(1)
-
-
-@cache_app.command("remove", cls=Plain)
-def remove(reference: ReferenceName) -> None:
-    """Remove a model from the cache."""
-    say(f"freed {size_of(default_hub(offline=True).remove(reference))}")
-
-
-def push(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A model folder, as `fit` saves it.")],
-    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME")],
-    private: Annotated[bool, typer.Option("--private", help="Create it for yourself only.")] = False,
-    message: Annotated[str | None, typer.Option("--message", help="What changed.")] = None,
-) -> None:
-    """Publish a model folder on the hub; the token is read from the environment (HF_TOKEN)."""
-    if not folder.is_dir():
-        raise NotFound(f"got {str(folder)!r}, which is no folder; expected one that `sixarts fit` saved")
-    print(default_hub().push(folder, repo, private=private, message=message))

@@ -187,15 +187,16 @@ def starters_are_sound(subject: Subject) -> None:
 @check("plugin")
 def cards_are_complete(subject: Subject) -> None:
     """Each starter's card has its front matter and sections, and a stated license."""
-    from sixarts.card import missing
+    from sixarts.card_check import check as problems_of
+    from sixarts.card_text import read
 
     for entry, folder in _starters(subject):
         card = folder / "README.md"
         expect(card.is_file(), f"{entry.reference} has no README.md; expected a model card")
         text = card.read_text(encoding="utf-8")
-        lacks = missing(text)
-        expect(not lacks, f"the card of {entry.reference} lacks {', '.join(lacks)}")
-        stated = text.partition("\nlicense:")[2].partition("\n")[0].strip().lower()
+        problems = problems_of(text, entry.task)
+        expect(not problems, f"the card of {entry.reference} is not complete: {'; '.join(problems)}")
+        stated = str(read(text)[0]["license"])
         expect(
             stated == entry.license.lower(),
             f"the card of {entry.reference} states the license {stated!r}, the catalog {entry.license!r}",
