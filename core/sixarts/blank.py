@@ -28,7 +28,7 @@ class Counted(keras.initializers.Zeros):  # type: ignore[misc]
 
     left: ClassVar[list[float]] = [math.inf]
 
-    def __call__(self, shape: Any, dtype: Any = None, **layout: Any) -> Any:
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
         """A tensor of ``shape``, if there are elements left."""
         self.left[0] -= math.prod(shape)
         if self.left[0] < 0:
@@ -37,10 +37,10 @@ class Counted(keras.initializers.Zeros):  # type: ignore[misc]
                 "numbers than the weights have bytes; expected the sizes of the weights; the two are not of "
                 "one model"
             )
-        return self._made(shape, dtype, **layout)
+        return self._made(shape, dtype)
 
-    def _made(self, shape: Any, dtype: Any, **layout: Any) -> Any:
-        return super().__call__(shape, dtype=dtype, **layout)
+    def _made(self, shape: Any, dtype: Any) -> Any:
+        return super().__call__(shape, dtype=dtype)
 
 
 class Blank(Counted):
@@ -49,9 +49,9 @@ class Blank(Counted):
     Other dtypes than float32 get Keras's own.
     """
 
-    def _made(self, shape: Any, dtype: Any, **layout: Any) -> Any:
+    def _made(self, shape: Any, dtype: Any) -> Any:
         if keras.backend.standardize_dtype(dtype) != "float32":
-            return super()._made(shape, dtype, **layout)
+            return super()._made(shape, dtype)
         import tensorflow as tf
 
         count = 4 * int(np.prod(shape))

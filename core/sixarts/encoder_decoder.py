@@ -121,27 +121,19 @@ class EncoderDecoder(Model):
         )
         self.source_positions = positions(name="source_positions")
         self.target_positions = positions(name="target_positions")
-        block = {
+        block = {name: c[name] for name in ("dropout", "attention_dropout", "activation_dropout")} | {
             "activation_name": c["activation_function"],
-            "dropout": c["dropout"],
-            "attention_dropout": c["attention_dropout"],
-            "activation_dropout": c["activation_dropout"],
             "initializer": initializer,
             "norm_first": self.norm_first,
             "dtype": policy,
         }
-        self.encoder = [
-            EncoderBlock(
-                width, c["encoder_attention_heads"], c["encoder_ffn_dim"], **block, name=f"encoder_{i}"
-            )
-            for i in range(c["encoder_layers"])
-        ]
-        self.decoder = [
-            DecoderBlock(
-                width, c["decoder_attention_heads"], c["decoder_ffn_dim"], **block, name=f"decoder_{i}"
-            )
-            for i in range(c["decoder_layers"])
-        ]
+        self.encoder, self.decoder = (
+            [
+                kind(width, c[f"{side}_attention_heads"], c[f"{side}_ffn_dim"], **block, name=f"{side}_{i}")
+                for i in range(c[f"{side}_layers"])
+            ]
+            for side, kind in (("encoder", EncoderBlock), ("decoder", DecoderBlock))
+        )
         last = partial(keras.layers.LayerNormalization, epsilon=1e-5, dtype=policy)
         self.encoder_norm = last(name="encoder_norm") if self.norm_first else _same
         self.decoder_norm = last(name="decoder_norm") if self.norm_first else _same

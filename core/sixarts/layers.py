@@ -370,21 +370,6 @@ def sinusoids(length: int, width: int) -> np.ndarray:
     return np.concatenate([np.sin(angles[:, 0::2]), np.cos(angles[:, 1::2])], axis=1).astype("float32")
 
 
-def geometric_sinusoids(length: int, width: int) -> np.ndarray:
-    """As :func:`sinusoids`, with wave lengths that reach 10000 exactly; an odd last column is zero.
-
-    Source: the table of tensor2tensor and fairseq.
-
-    >>> geometric_sinusoids(2, 4).round(3).tolist()
-    [[0.0, 0.0, 1.0, 1.0], [0.8410000205039978, 0.0, 0.5400000214576721, 1.0]]
-    """
-    half = width // 2
-    rates = np.exp(np.arange(half, dtype="float32") * np.float32(-np.log(10000) / (half - 1)))
-    angles = np.arange(length, dtype="float32")[:, None] * rates
-    table = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    return np.pad(table, ((0, 0), (0, width % 2))).astype("float32")
-
-
 class OutputBias(keras.layers.Layer):  # type: ignore[misc]
     """Adds a trainable bias to logits, ``[..., size]``, and returns them in float32."""
 

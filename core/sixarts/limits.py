@@ -64,8 +64,8 @@ POSITIONS_CAP = 2**26
 TRANSFORMER: dict[str, Limit] = {
     "vocab_size": whole(1, 2**24),
     "d_model": whole(1, 2**15),
-    "encoder_layers": whole(1, 256),
-    "decoder_layers": whole(1, 256),
+    "encoder_layers": whole(1, 128),
+    "decoder_layers": whole(1, 128),
     "encoder_attention_heads": whole(1, 2**10),
     "decoder_attention_heads": whole(1, 2**10),
     "encoder_ffn_dim": whole(1, 2**18),

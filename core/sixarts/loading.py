@@ -71,7 +71,7 @@ def load(
     require(family)
     network = resolve(family.model).from_folder(pulled.path, placed)
     card = pulled.path / "README.md"
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     loaded: Task = kind(spec, network, defaults, _exact(pulled), text)
     return loaded
 

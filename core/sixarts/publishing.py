@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sixarts.errors import CardError, CheckpointError
 from sixarts.folder import golden_difference, save_task
 from sixarts.hubs import default_hub, hub_for
 from sixarts.plugins import registry
-from sixarts_hub import Hub, Manifest, Pushed
+from sixarts_hub import Manifest, Pushed
 from sixarts_hub.manifest import verify
 
 
@@ -32,17 +32,17 @@ def push_task(task: Any, repo: str, **how: Any) -> Pushed:
     _check_card(card_of(task), task.name, "`task.describe(license=…, data=…, limits=…)` states it")
     with tempfile.TemporaryDirectory() as place:
         folder = save_task(task, Path(place) / "model")
-        # A home of its own, as the draft's digests are nothing to remember; and a draft is signed by nobody.
-        home = Hub(Path(place) / "home", offline=True, require_signature=False)
-        check_golden(folder, task.model.device, home)
+        stored = type(task.model).from_folder(folder, task.model.device)
+        check_golden(type(task)(task.spec, stored), Manifest.read(folder))
         return _send(folder, repo, how)
 
 
-def push_folder(folder: Path, repo: str, **how: Any) -> Pushed:
+def push_folder(folder: Path, repo: str, load: Callable[[str, Path], Any], **how: Any) -> Pushed:
     """Publishes a model folder that was saved before.
 
     Args:
         folder: with ``sixarts.json``; what it lists is published, nothing else.
+        load: a task's name and a folder to the task.
         repo, how: as for :func:`push_task`.
 
     Raises:
@@ -57,20 +57,16 @@ def push_folder(folder: Path, repo: str, **how: Any) -> Pushed:
         f"`sixarts card write {folder} --license … --data … --limits …` states it, also after you changed "
         f"{card} yourself; `sixarts card check {folder}` lists it again",
     )
-    check_golden(folder, hub=Hub(offline=True, require_signature=False))
+    check_golden(load(manifest.task, folder), manifest)
     return _send(folder, repo, how)
 
 
-def check_golden(folder: Path, device: Any = "auto", hub: Hub | None = None) -> None:
-    """Loads a folder and holds its answer against the one that it records; without one, loading is all.
+def check_golden(loaded: Any, manifest: Manifest) -> None:
+    """Holds the answer of a task, loaded anew from a folder, against the one that the folder records.
 
     Raises:
-        CheckpointError: it answers otherwise, or its weights do not fit.
+        CheckpointError: it answers otherwise.
     """
-    from sixarts.loading import load
-
-    manifest = Manifest.read(folder)
-    loaded = load(manifest.task, folder, device=device, hub=hub)
     if manifest.golden is None:
         return
     if problem := golden_difference(loaded, manifest.golden):

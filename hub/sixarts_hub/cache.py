@@ -110,9 +110,11 @@ class Cache:
 
     def listing(self, name: str, commit: str) -> Listing | None:
         try:
-            return Listing.from_dict(read_record(self._listing(name, commit)))
-        except (KeyError, TypeError, ValueError, AttributeError):
+            listing = Listing.from_dict(read_record(self._listing(name, commit)))
+        except ValueError:
             return None
+        # Its commit becomes a path: a damaged record must not name another.
+        return listing if listing.commit == commit else None
 
     def keep_listing(self, name: str, listing: Listing) -> None:
         write_record(self._listing(name, listing.commit), listing.to_dict())

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sixarts_hub.errors import UnsafeFile
@@ -190,3 +191,9 @@ def _unsafe(path: object, reason: str) -> UnsafeFile:
         f"received a file named {short(path)}, which {reason}; expected plain relative names that differ on "
         "every disk; nothing was written; rename the file in its repository, or take another model"
     )
+
+
+def visible(folder: Path) -> list[str]:
+    """The files of a folder that count as the model's, less its signature."""
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if allowed(path) and path != SIGNATURE)

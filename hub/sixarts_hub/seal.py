@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sixarts_hub.digest import sha256
 from sixarts_hub.errors import BadSignature, HubError
-from sixarts_hub.listing import SIGNATURE, File, allowed
+from sixarts_hub.listing import SIGNATURE, File, visible
 from sixarts_hub.manifest import FILE as MANIFEST
 from sixarts_hub.manifest import Manifest
 from sixarts_hub.records import read_record, write_record
@@ -224,9 +224,3 @@ def files_in(folder: Path, manifest: Manifest | None, seal: Seal | None) -> list
         elif seal.verified:
             raise seal.uncovered(path)
     return list(listed.values())
-
-
-def visible(folder: Path) -> list[str]:
-    """The files of a folder that count as the model's, less its signature."""
-    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in paths if allowed(path) and path != SIGNATURE)

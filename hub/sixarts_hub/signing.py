@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from sixarts_hub.errors import BadSignature, HubError, MissingExtra
-from sixarts_hub.listing import SIGNATURE
+from sixarts_hub.listing import SIGNATURE, visible
 from sixarts_hub.manifest import FILE as MANIFEST
 from sixarts_hub.manifest import Manifest, verify
 from sixarts_hub.records import write_atomically
-from sixarts_hub.seal import visible
 from sixarts_hub.strict_json import parse
 
 _PREDICATE = "https://model_signing/signature/v1.0"

@@ -9,9 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from sixarts.encoder_decoder import EncoderDecoder
-from sixarts.layers import geometric_sinusoids
 from sixarts_translation.multilingual_processor import MultilingualProcessor
+
+
+def geometric_sinusoids(length: int, width: int) -> np.ndarray:
+    """As :func:`sixarts.layers.sinusoids`, with wave lengths up to 10000; an odd last column is zero.
+
+    Source: the table of tensor2tensor and fairseq.
+
+    >>> geometric_sinusoids(2, 4).round(3).tolist()
+    [[0.0, 0.0, 1.0, 1.0], [0.8410000205039978, 0.0, 0.5400000214576721, 1.0]]
+    """
+    half = width // 2
+    rates = np.exp(np.arange(half, dtype="float32") * np.float32(-np.log(10000) / (half - 1)))
+    angles = np.arange(length, dtype="float32")[:, None] * rates
+    table = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return np.pad(table, ((0, 0), (0, width % 2))).astype("float32")
 
 
 class M2M100(EncoderDecoder):

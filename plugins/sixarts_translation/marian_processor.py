@@ -77,11 +77,11 @@ class MarianProcessor(Processor):
 
     def _check_sizes(self, config: Mapping[str, Any]) -> None:
         size = config.get("vocab_size")
-        target_size = config.get("decoder_vocab_size") or size
-        for name, words, most in (
-            ("vocab.json", self.vocabulary, size),
-            ("target_vocab.json" if self._separate else "vocab.json", self.target_vocabulary, target_size),
-        ):
+        sides = [("vocab.json", self.vocabulary, size)]
+        if self._separate:
+            target_size = config.get("decoder_vocab_size") or size
+            sides.append(("target_vocab.json", self.target_vocabulary, target_size))
+        for name, words, most in sides:
             if most is not None and max(words.values()) >= most:
                 raise CheckpointError(
                     f"{name} numbers its pieces up to {max(words.values())} and config.json has "

@@ -100,11 +100,11 @@ def test_new_needs_a_family_that_serves_the_task() -> None:
     with pytest.raises(UnknownTask):
         sa.new("translatoin")
     with pytest.raises(OptionError, match=r"no setting 'd_modle'.*d_model"):
-        sa.new("translation", d_modle=64)
-    assert sa.new("translation", device="cpu").model.family == "marian"
-    assert not sa.new(
-        "translation", device="cpu", d_model=8, encoder_attention_heads=2, decoder_attention_heads=2
-    ).model.built
+        sa.new("translation", family="marian", d_modle=64)
+    with pytest.raises(UnknownFamily, match="mbart"):
+        sa.new("translation")
+    small = {"d_model": 8, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    assert not sa.new("translation", family="marian", device="cpu", **small).model.built
 
 
 # Layouts.

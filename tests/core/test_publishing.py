@@ -55,6 +55,10 @@ def tiny() -> Iterator[None]:
     registry.cache_clear()
 
 
+def opened(task: str, folder: Path) -> Any:
+    return sa.load(task, folder, hub=Hub(offline=True))
+
+
 @pytest.fixture(scope="module")
 def saved(tiny: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of a model that learned, was measured, and has a complete card."""
@@ -156,7 +160,7 @@ def test_a_golden_answer_that_does_not_hold_is_not_published(server: Any, folder
     wrong = {**manifest.golden, "answer": {**manifest.golden["answer"], "score": 0.123}}
     replace(manifest, golden=wrong).write(folder)
     with pytest.raises(CheckpointError, match=r"answer\.score is .*expected 0\.123 .*nothing was published"):
-        push_folder(folder, NAME)
+        push_folder(folder, NAME, opened)
     assert main(["push", str(folder), NAME, "--dry-run"]) == 1
     assert not server.requests
 
@@ -173,7 +177,7 @@ def test_a_call_with_other_defaults_records_the_usual_answer(
 def test_a_damaged_folder_is_not_published(server: Any, folder: Path) -> None:
     (folder / "vocab.json").write_bytes(b"{}")
     with pytest.raises(Corrupt):
-        push_folder(folder, NAME)
+        push_folder(folder, NAME, opened)
     assert not server.requests
 
 
@@ -233,7 +237,7 @@ def test_a_card_edited_by_hand_is_taken_over(server: Any, folder: Path) -> None:
 def test_the_card_of_a_model_on_the_hub_is_shown(
     server: Any, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    push_folder(folder, NAME)
+    push_folder(folder, NAME, opened)
     assert main(["card", "show", NAME]) == 0
     assert capsys.readouterr().out == (folder / "README.md").read_text()
     assert not server.seen("GET .*/resolve/.*safetensors"), "the card alone is fetched"

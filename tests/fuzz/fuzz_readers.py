@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import io
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -43,8 +44,8 @@ with atheris.instrument_imports(
     from sixarts_hub.strict_json import parse
     from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces
 
-# In memory where the system has such a folder: a disk would be what is waited for.
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+# In memory where the system has such a folder, unless told where: a disk would be what is waited for.
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() and "TMPDIR" not in os.environ else None
 PLACE = Path(tempfile.mkdtemp(prefix="sixarts-fuzz-", dir=MEMORY))
 atexit.register(shutil.rmtree, PLACE, ignore_errors=True)
 FAMILY = FamilySpec("marian", "text -> text", "m:M", ("marian",), ("MarianMTModel",), ("*.spm",))

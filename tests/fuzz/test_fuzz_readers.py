@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,5 +49,8 @@ fuzz_readers.parse = lambda data: 1 if len(data) < 5 else None.missing
 fuzz_readers.seeds = lambda name: []
 fuzz_readers.main()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    environment = os.environ | {"TMPDIR": str(tmp_path)}  # what fails does not clean up
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=environment
+    )
     assert done.returncode != 0 and "AttributeError" in done.stderr + done.stdout
