@@ -179,7 +179,7 @@ class TranslationTask(Task):
     def _search(self, options: Any) -> Any:
         usual = 1 if options.sample else max(options.n_best, self.model.search.beams)
         search = self.model.search.with_options(
-            beams=options.beams or usual,
+            beams=usual if options.beams is None else options.beams,
             length_penalty=options.length_penalty,
             max_length=options.max_length,
             temperature=options.temperature,
