@@ -199,8 +199,7 @@ def _told_as_unfit(folder: Path, family: str) -> Iterator[None]:
     """Makes one error of ours of whatever a stranger's files do to a family's reading."""
     try:
         yield
-    except (SixartsError, OSError):
-        # A disk's or a network's failure says nothing of the files.
+    except SixartsError:
         raise
     except Exception as error:
         raise CheckpointError(
