@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -95,20 +97,23 @@ class Listing:
 
     def to_dict(self) -> dict[str, Any]:
         files = {file.path: {"size": file.size, "digest": file.digest} for file in self.files}
-        return {"commit": self.commit, "files": files}
+        return {"commit": self.commit, "files": files, "check": checksum(self.commit, files)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Listing:
         """Read back what :meth:`to_dict` made.
 
         Raises:
-            ValueError: it is something else, or names a file or commit that must not become a path.
+            ValueError: it is something else, was changed since, or has a name that must not become a path.
         """
         match data:
-            case {"commit": str(commit), "files": dict(entries)}:
+            case {"commit": str(commit), "files": dict(entries), "check": str(check)}:
                 pass
             case _:
-                raise ValueError("no listing: its commit or its files are missing")
+                raise ValueError("no listing: its commit, its files or their check are missing")
+        # A digest with one bit flipped would make the right file Corrupt for good.
+        if check != checksum(commit, entries):
+            raise ValueError("no listing: it is not what was written")
         try:
             files = tuple(File(path, entry["size"], entry["digest"]) for path, entry in entries.items())
             check_names(entries)
@@ -118,6 +123,11 @@ class Listing:
         if "/" in commit:
             raise ValueError(f"no listing: {short(commit)} as a commit")
         return cls(commit, files)
+
+
+def checksum(commit: str, files: Mapping[str, Any]) -> str:
+    """What a listing's record holds to show that it is whole: SHA-256 in hex of the rest of it."""
+    return hashlib.sha256(json.dumps([commit, files], sort_keys=True).encode()).hexdigest()
 
 
 def allowed(path: str) -> bool:

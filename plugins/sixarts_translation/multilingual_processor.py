@@ -7,7 +7,6 @@ the vocabularies of fairseq.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,10 +18,12 @@ from sixarts_translation.languages import Opening, code_of, tagged, untagged
 from sixarts_translation.published_languages import LANGUAGES
 from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces
 from sixarts_translation.subwords import SPACE
+from sixarts_translation.tokenizer_file import NAME as _TOKENIZER
+from sixarts_translation.tokenizer_file import JsonPieces
 
 #: What a language's token looks like in each layout.
 _CODE = re.compile(r"__([a-z]{2,4})__|([a-z]{2}_[A-Z]{2})|([a-z]{3}_[A-Z][a-z]{3})")
-_SPM, _VOCABULARY, _TOKENIZER = "sentencepiece.bpe.model", "vocab.json", "tokenizer.json"
+_SPM, _VOCABULARY = "sentencepiece.bpe.model", "vocab.json"
 #: Numbers of fairseq's first tokens; SentencePiece has three such, in another order.
 _FAIRSEQ = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
 
@@ -239,27 +240,6 @@ class _Numbered:
         return self._pieces.get(token, "<unk>")
 
 
-class _Json:
-    """The pieces of a ``tokenizer.json``."""
-
-    def __init__(self, tokenizer: Any, special: Mapping[str, int]) -> None:
-        self._tokenizer = tokenizer
-        # A text is text: what looks like a special token in it is none, also where it is a piece like others.
-        tokenizer.encode_special_tokens = True
-        unknown = special.get("<unk>", _FAIRSEQ["<unk>"])
-        self._plain = dict.fromkeys(special.values(), unknown)
-
-    def encode(self, text: str) -> list[int]:
-        tokens = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return [self._plain.get(token, token) for token in tokens]
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
-
-    def piece(self, token: int) -> str:
-        return self._tokenizer.id_to_token(token) or "<unk>"
-
-
 def _with_vocabulary(
     model: bytes, vocabulary: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[Pieces, dict[str, int]]:
@@ -292,18 +272,10 @@ def _count(kind: str) -> int:
 
 def _with_tokenizer(content: bytes) -> tuple[Pieces, dict[str, int]]:
     """Any of them in one file, languages among its added tokens."""
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_str(content.decode("utf-8"))
-        added = json.loads(content)["added_tokens"]
-    except Exception as error:  # The library raises bare exceptions.
-        raise CheckpointError(
-            f"{_TOKENIZER} is not a tokenizer ({str(error)[:200]}); fetch the model again"
-        ) from error
-    matches = {entry["id"]: _CODE.fullmatch(entry["content"]) for entry in added}
+    pieces = JsonPieces(content)
+    matches = {number: _CODE.fullmatch(text) for text, number in pieces.added.items()}
     codes = {next(filter(None, match.groups())): number for number, match in matches.items() if match}
-    return _Json(tokenizer, {entry["content"]: entry["id"] for entry in added}), codes
+    return pieces, codes
 
 
 def _first(value: Any, usual: int) -> int:

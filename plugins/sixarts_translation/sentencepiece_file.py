@@ -99,8 +99,9 @@ def _check(content: bytes) -> None:
             pieces += 1
         elif field in (_RULES, _REVERSE_RULES):
             for inner, first, last in _fields(content, start, end):
-                if inner == _CHARSMAP:
-                    _check_rules(content[first:last])
+                longest = longest_rule(content[first:last]) if inner == _CHARSMAP else 0
+                if longest > EXPANSION_CAP:
+                    raise ValueError(f"a rule that makes {longest} bytes of one character")
         elif field == _TRAINER:
             for inner, first, last in _fields(content, start, end):
                 if inner == _UNKNOWN_SURFACE and last - first > EXPANSION_CAP:
@@ -109,12 +110,14 @@ def _check(content: bytes) -> None:
         raise ValueError(f"{pieces} pieces, more than {PIECES_CAP}")
 
 
-def _check_rules(rules: bytes) -> None:
-    """A map of characters: the size of a trie, the trie, and what it points to, each with a zero after it."""
+def longest_rule(rules: bytes) -> int:
+    """The most bytes that a map of characters makes of one.
+
+    Args:
+        rules: the size of a trie, the trie, and what it points to, each with a zero after it.
+    """
     size = int.from_bytes(rules[:4], "little")
-    longest = max(map(len, rules[4 + size :].split(b"\0")))
-    if longest > EXPANSION_CAP:
-        raise ValueError(f"a rule that makes {longest} bytes of one character")
+    return max(map(len, rules[4 + size :].split(b"\0")))
 
 
 def _fields(content: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:

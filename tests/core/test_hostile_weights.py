@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_pickled import ORDERED, REBUILD, archive, legacy, plain, program, storage, tensor, text
 
+import sixarts.archive
 from hostile import VALUES, confined, mutated, mutated_json, within
 from sixarts.checkpoint import open_weights
 from sixarts.errors import CheckpointError
@@ -264,8 +265,8 @@ def slow_programs() -> dict[str, bytes]:
     """Programs of a megabyte or two that would keep a kind machine busy for minutes to hours."""
     long, again = "x" * 2**20, b"h\x00Ns" * 200_000
     return {
-        "hashing a number": b"\x80\x02" + number(2 ** (8 * 2**20)) + b"q\x000}" + again + b".",
-        "comparing texts": b"\x80\x02}" + text(long) + b"Ns" + text(long) + b"q\x000" + again + b".",
+        "hashing a number": b"\x80\x02}" + number(2 ** (8 * 2**20)) + b"q\x00Ns" + again + b".",
+        "comparing texts": b"\x80\x02}" + text(long) + b"Ns" + text(long) + b"q\x00Ns" + again + b".",
         "joining texts": b"\x80\x04" + text(long) + text(long) + b"\x93.",
         "printing a number": b"\x80\x02}" + number(2**400_000) + b"Ns.",
         "marks in marks": b"\x80\x02" + b"(" * 500_000 + b"t" * 500_000 + b".",
@@ -377,24 +378,49 @@ def wide(data: bytes, size: int) -> bytes:
     return data[:end] + far + locator + patched(data[end:], b"PK\x05\x06", 0, size=2**32 - 1)
 
 
-LYING = {
-    "a directory larger than the file": lambda whole: patched(whole, b"PK\x05\x06", 0, size=2**32 - 2),
-    "a directory of an exabyte": lambda whole: wide(whole, 2**60),
-    "a directory beyond 64 bits": lambda whole: wide(whole, 2**64 - 1),
-    "an entry larger than the file": lambda whole: patched(whole, b"PK\x01\x02", 2, size=2**31, packed=2**31),
-    "an entry that is packed": lambda whole: patched(whole, b"PK\x01\x02", 0, packed=3),
-    "an entry that is deflated": lambda whole: patched(whole, b"PK\x01\x02", 2, method=8),
-    "an entry that is encrypted": lambda whole: patched(whole, b"PK\x01\x02", 2, flags=1),
-    "an entry where none is": lambda whole: patched(whole, b"PK\x01\x02", 2, offset=7),
-    "an entry beyond the file": lambda whole: patched(whole, b"PK\x01\x02", 2, offset=2**31),
-    "another name in the directory": lambda whole: patched(whole, b"PK\x01\x02", 2, first_letter=98),
-    "a name that eats the data": lambda whole: patched(whole, b"PK\x03\x04", 2, name=60_000),
+LYING: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "a directory larger than the file": (
+        lambda whole: patched(whole, b"PK\x05\x06", 0, size=2**32 - 2),
+        "cut or corrupt",
+    ),
+    "a directory of an exabyte": (lambda whole: wide(whole, 2**60), "cut or corrupt"),
+    "a directory beyond 64 bits": (lambda whole: wide(whole, 2**64 - 1), "cut or corrupt"),
+    "an entry larger than the file": (
+        lambda whole: patched(whole, b"PK\x01\x02", 2, size=2**31, packed=2**31),
+        "an end inside 'archive/data/0'",
+    ),
+    "an entry that is packed": (lambda whole: patched(whole, b"PK\x01\x02", 0, packed=3), "compressed"),
+    "an entry that is deflated": (lambda whole: patched(whole, b"PK\x01\x02", 2, method=8), "compressed"),
+    "an entry that is encrypted": (lambda whole: patched(whole, b"PK\x01\x02", 2, flags=1), "encrypted"),
+    "an entry where none is": (lambda whole: patched(whole, b"PK\x01\x02", 2, offset=7), "no entry where"),
+    "an entry beyond the file": (
+        lambda whole: patched(whole, b"PK\x01\x02", 2, offset=2**31),
+        "no entry where",
+    ),
+    "another name in the directory": (
+        lambda whole: whole.replace(b"archive/data/0", b"archive/data/2", 1),
+        "'archive/data/2' where its directory has 'archive/data/0'",
+    ),
+    "a name that eats the data": (
+        lambda whole: patched(whole, b"PK\x03\x04", 2, name=60_000),
+        "cut or corrupt",
+    ),
+    "room before the data that eats them": (
+        lambda whole: patched(whole, b"PK\x03\x04", 2, extra=60_000),
+        "an end inside 'archive/data/0'",
+    ),
 }
 
 
 @pytest.mark.parametrize("lie", LYING)
 def test_what_an_archive_cannot_say(lie: str) -> None:
-    assert "cut or corrupt" in attempt("pytorch_model.bin", LYING[lie](plain_archive()))
+    make, said = LYING[lie]
+    assert said in attempt("pytorch_model.bin", make(plain_archive()))
+
+
+def test_a_directory_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sixarts.archive, "DIRECTORY_CAP", 200)
+    assert "a directory of" in attempt("pytorch_model.bin", plain_archive())
 
 
 def test_storages_do_not_lie_over_each_other() -> None:
@@ -433,6 +459,7 @@ def write_bomb(path: Path, kind: str) -> None:
         return
     contents = {
         "length": struct.pack("<Q", 2**62) + b"{}",
+        "likely length": struct.pack("<Q", 2**24) + b"{}",
         "objects": safe(b"{" + b'"a":{},' * 200_000 + b'"b":{}}'),
         "names": safe(b"{" + b",".join(b'"%d":0' % name for name in range(100_000)) + b"}"),
         "numbers": safe(b'{"a":{"dtype":"F32","shape":[' + b"1000," * 500_000 + b"1]}}"),
@@ -449,6 +476,7 @@ def write_bomb(path: Path, kind: str) -> None:
     ("kind", "name", "ratio"),
     [
         ("length", "model.safetensors", 0),
+        ("likely length", "model.safetensors", 0),
         ("objects", "model.safetensors", 40),
         ("names", "model.safetensors", 40),
         ("numbers", "model.safetensors", 40),

@@ -40,9 +40,10 @@ with atheris.instrument_imports(
     from sixarts.spec import FamilySpec
     from sixarts_hub import Manifest, Reference
     from sixarts_hub.errors import BadReference, ManifestError, UnsafeFile
-    from sixarts_hub.listing import File, Listing
+    from sixarts_hub.listing import File, Listing, checksum
     from sixarts_hub.strict_json import parse
     from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces
+    from sixarts_translation.tokenizer_file import JsonPieces
 
 # In memory where the system has such a folder, unless told where: a disk would be what is waited for.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() and "TMPDIR" not in os.environ else None
@@ -89,7 +90,10 @@ def manifest(data: bytes) -> None:
 def listing(data: bytes) -> None:
     """A listing in the cache."""
     with refused_with(ValueError):
-        found = Listing.from_dict(parse(data))
+        value = parse(data)
+        if isinstance(value, dict) and isinstance(value.get("commit"), str):
+            value["check"] = checksum(value["commit"], value.get("files"))
+        found = Listing.from_dict(value)
         assert Listing.from_dict(found.to_dict()) == found
 
 
@@ -161,13 +165,28 @@ def spm(data: bytes) -> None:
         model.decode_pieces(model.encode("I have a ﬁne dog. 我有一只狗。", out_type=str))
 
 
+def tokenizer(data: bytes) -> None:
+    """``tokenizer.json``."""
+    with refused_with(CheckpointError):
+        pieces = JsonPieces(data)
+        pieces.decode(pieces.encode("I have a ﬁne dog. 我有一只狗。"))
+
+
 TRANSFORMER: dict[str, Any] = {"d_model": 8, "max_position_embeddings": 16}
 TRANSFORMER |= dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2)
+TOKENIZER: dict[str, Any] = {
+    "added_tokens": [],
+    "normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": "b"},
+    "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a+"}, "behavior": "Isolated", "invert": False},
+    "post_processor": None,
+    "decoder": {"type": "BPEDecoder", "suffix": "</w>"},
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]},
+}
 READERS: dict[str, Callable[[bytes], None]] = {
     reader.__name__: reader
     for reader in (
         *(strict, manifest, listing, reference, safetensors, pytorch, pickle),
-        *(config, repository, vocabulary, spm),
+        *(config, repository, vocabulary, spm, tokenizer),
     )
 }
 
@@ -203,6 +222,7 @@ def seeds(name: str) -> list[bytes]:
         "config": [(starter / "config.json").read_bytes(), json.dumps({"model_type": "marian"}).encode()],
         "repository": [b'{"files": {"a.json": {}}}', b' {"weight_map": {"a": "model-1.safetensors"}}'],
         "vocabulary": [b'{"</s>": 0, "<unk>": 1}'],
+        "tokenizer": [json.dumps(TOKENIZER).encode()],
         "spm": [(starter / "target.spm").read_bytes(), small_spm],
     }[name]
 

@@ -19,8 +19,9 @@ from server import HubServer
 from conftest import FILES, NAME
 from hostile import confined, mutated, mutated_json, within
 from sixarts_hub import Hub, Manifest, Reference
+from sixarts_hub.cache import Cache
 from sixarts_hub.errors import BadReference, HubError, ManifestError, UnsafeFile
-from sixarts_hub.listing import DIGEST, File, Listing, allowed, check_names
+from sixarts_hub.listing import DIGEST, File, Listing, allowed, check_names, checksum
 from sixarts_hub.manifest import FILE
 from sixarts_hub.records import read_record
 from sixarts_hub.strict_json import CONTAINERS_CAP, DEPTH_CAP, SIZE_CAP, parse, short
@@ -350,7 +351,10 @@ LISTING = {
 def test_a_listing_that_lies_is_read_or_refused(data: bytes) -> None:
     with within():
         try:
-            listing = Listing.from_dict(parse(data))
+            value = parse(data)
+            if isinstance(value, dict) and isinstance(value.get("commit"), str):
+                value["check"] = checksum(value["commit"], value.get("files"))  # whoever lies counts it, too
+            listing = Listing.from_dict(value)
         except ValueError:
             return
     assert Listing.from_dict(listing.to_dict()) == listing
@@ -415,6 +419,32 @@ def test_a_cache_whose_records_are_damaged_gives_the_right_bytes_or_an_error(
                 again = healed.pull(NAME, update=True, progress=False)
             assert {path.name: _sha(path) for path in again.path.iterdir()}.items() <= wanted.items()
             assert (again.path / "config.json").read_bytes() == FILES["config.json"]
+
+
+def test_a_listing_of_another_commit_is_not_taken(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "https://hub.example")
+    cache.keep_listing(NAME, Listing("a" * 40, ()))
+    assert cache.listing(NAME, "a" * 40) == Listing("a" * 40, ())
+    (record,) = tmp_path.rglob("*.listing.json")
+    for commit in ("b" * 40, "..", "a/b", ""):
+        record.write_text(json.dumps({"commit": commit, "files": {}, "check": checksum(commit, {})}))
+        assert cache.listing(NAME, "a" * 40) is None
+
+
+def test_a_bit_flipped_in_a_listing_costs_a_request_and_no_more(
+    published: tuple[HubServer, str], tmp_path: Path
+) -> None:
+    server, _ = published
+    hub = Hub(tmp_path, endpoint=server.url, offline=False)
+    hub.pull(NAME, progress=False)
+    (record,) = tmp_path.rglob("*.listing.json")
+    whole = record.read_text()
+    digest = json.loads(whole)["files"]["config.json"]["digest"]
+    record.write_text(whole.replace(digest, digest[:-1] + ("0" if digest[-1] != "0" else "1")))
+    before = server.fetched("config.json")
+    again = Hub(tmp_path, endpoint=server.url, offline=False).pull(NAME, progress=False)
+    assert (again.path / "config.json").read_bytes() == FILES["config.json"]
+    assert server.fetched("config.json") == before and record.read_text() == whole
 
 
 def _sha(path: Path) -> str:

@@ -19,6 +19,7 @@ from hostile import NUMBERS, confined, mutated, mutated_json, within
 from sixarts.errors import CheckpointError
 from sixarts_translation.marian_processor import MarianProcessor
 from sixarts_translation.sentencepiece_file import EXPANSION_CAP, PIECE_CAP, SIZE_CAP, loaded_pieces
+from sixarts_translation.tokenizer_file import JsonPieces
 
 pytestmark = pytest.mark.quick
 
@@ -247,21 +248,29 @@ def test_a_character_does_not_become_a_book() -> None:
     assert "makes 5000000 bytes" in attempt("target.spm", twice)
 
 
-MANY: dict[str, Callable[[], bytes]] = {
-    "too large": lambda: pieces() + coded(60, bytes(SIZE_CAP)),
-    "too many pieces": lambda: b"\x0a\x00" * (2**20 + 1),
-    "an unknown of two megabytes": lambda: pieces() + coded(2, coded(44, b"x" * 2_000_000)),
-    "a field longer than the file": lambda: b"\x0a\xff\xff\xff\xff\x0f" + bytes(100),
-    "a group": lambda: pieces() + b"\x0b" * 100_000,
-    "a number without end": lambda: pieces() + b"\xff" * 1000,
-    "nothing": lambda: b"",
-    "text": lambda: b"version https://git-lfs.github.com/spec/v1\n",
+NONE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "too large": (lambda: pieces() + coded(60, bytes(SIZE_CAP)), f"more than {SIZE_CAP} bytes"),
+    "too many pieces": (lambda: b"\x0a\x00" * (2**20 + 1), f"{2**20 + 1} pieces"),
+    "an unknown of two megabytes": (
+        lambda: pieces() + coded(2, coded(44, b"x" * 2_000_000)),
+        "2000000 bytes for an unknown",
+    ),
+    "a field longer than the file": (
+        lambda: b"\x0a\xff\xff\xff\xff\x0f" + bytes(100),
+        "an end inside a field",
+    ),
+    "a group": (lambda: pieces() + b"\x0b" * 100_000, "a field of kind 3"),
+    "a number without end": (lambda: pieces() + b"\xff" * 1000, "a number without end"),
+    "nothing": (lambda: b"", "is empty"),
+    "text": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "no SentencePiece model"),
 }
 
 
-@pytest.mark.parametrize("kind", MANY)
+@pytest.mark.parametrize("kind", NONE)
 def test_a_model_that_is_none_is_refused_by_name(kind: str) -> None:
-    assert "source.spm" in attempt("source.spm", MANY[kind]())
+    make, said = NONE[kind]
+    message = attempt("source.spm", make())
+    assert "source.spm" in message and said in message
 
 
 # One file for all ------------------------------------------------------------------------------------
@@ -287,13 +296,81 @@ def tokenizer_json() -> dict[str, Any]:
     }
 
 
-@few
-@given(mutated_json(tokenizer_json()))
+SPLIT = {"type": "Split", "pattern": {"Regex": "a+"}, "behavior": "Isolated", "invert": False}
+MERGED = {
+    "type": "BPE",
+    "vocab": {"<unk>": 0, "a": 1, "b": 2, "ab": 3},
+    "merges": [["a", "b"]],
+    "unk_token": "<unk>",
+}
+
+
+def bpe_json() -> dict[str, Any]:
+    return tokenizer_json() | {"model": MERGED | {"continuing_subword_prefix": None}, "pre_tokenizer": SPLIT}
+
+
+def attempt_json(data: bytes) -> str:
+    """Open a ``tokenizer.json`` and use it; what was said if it is refused."""
+    with within():
+        try:
+            found = JsonPieces(data)
+            for text in TEXTS:
+                tokens = found.encode(text)
+                assert len(found.decode(tokens)) <= 1000 * (len(text) + 2)
+                assert all(isinstance(found.piece(token), str) for token in tokens)
+            found.decode([0, 1, 99, 2**31])
+        except CheckpointError as error:
+            assert "tokenizer.json" in str(error) and len(str(error)) < 500
+            return str(error)
+    return ""
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated_json(tokenizer_json()) | mutated_json(bpe_json()))
 def test_a_tokenizer_json_that_lies(data: bytes) -> None:
+    attempt_json(data)
+
+
+def test_a_tokenizer_json_that_makes_the_library_panic() -> None:
+    """A prefix longer than the pieces: its panic is no ``Exception``."""
+    hostile = bpe_json()
+    hostile["model"]["continuing_subword_prefix"] = "cpu"
+    assert "is not a tokenizer" in attempt_json(json.dumps(hostile).encode())
+
+
+def test_a_pattern_that_never_ends_is_given_up() -> None:
+    hostile = bpe_json() | {"pre_tokenizer": SPLIT | {"pattern": {"Regex": "(a+)+$"}}}
+    found = JsonPieces(json.dumps(hostile).encode())
+    with within(), pytest.raises(CheckpointError, match="cannot read this text"):
+        found.encode("a" * 5000 + "b")
+
+
+REPLACE = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"normalizer": REPLACE | {"content": "a" * 2000}},
+        {"normalizer": {"type": "Sequence", "normalizers": [REPLACE] * 30}},
+        {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}] * 1000}},
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAAB" + "4" * 20_000}},
+        {"normalizer": {"type": "Prepend", "prepend": "a" * 2000}},
+        {"decoder": {"type": "Sequence", "decoders": [REPLACE] * 30}},
+        {"added_tokens": [{"id": 3, "content": "a" * 2000}]},
+        {"model": {"type": "Unigram", "vocab": [["a" * 2000, -1.0]]}},
+        {"model": {"type": "BPE", "vocab": {"a" * 2000: 1}, "merges": []}},
+        {"model": []},
+    ],
+)
+def test_a_tokenizer_json_that_writes_books_of_letters(changes: dict[str, Any]) -> None:
+    assert not attempt_json(json.dumps(tokenizer_json() | {"normalizer": REPLACE}).encode())
+    assert attempt_json(json.dumps(tokenizer_json() | changes).encode())
+
+
+def test_a_tokenizer_json_without_languages_is_of_no_use(tmp_path: Path) -> None:
     from sixarts_translation.multilingual_processor import MultilingualProcessor
 
-    with tempfile.TemporaryDirectory() as place, within():
-        (Path(place) / "tokenizer.json").write_bytes(data)
-        with pytest.raises(CheckpointError) as caught:  # it has no languages, at best
-            MultilingualProcessor.from_folder(Path(place), {"model_type": "mbart", "vocab_size": 100})
-        assert len(str(caught.value)) < 2000
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer_json()))
+    with pytest.raises(CheckpointError, match="0 languages"):
+        MultilingualProcessor.from_folder(tmp_path, {"model_type": "mbart", "vocab_size": 100})
