@@ -10,7 +10,6 @@ network.
 
 from __future__ import annotations
 
-import atexit
 import io
 import json
 import os
@@ -48,7 +47,6 @@ with atheris.instrument_imports(
 # In memory where the system has such a folder, unless told where: a disk would be what is waited for.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() and "TMPDIR" not in os.environ else None
 PLACE = Path(tempfile.mkdtemp(prefix="sixarts-fuzz-", dir=MEMORY))
-atexit.register(shutil.rmtree, PLACE, ignore_errors=True)
 FAMILY = FamilySpec("marian", "text -> text", "m:M", ("marian",), ("MarianMTModel",), ("*.spm",))
 #: Why the last input was not read.
 refused: list[Exception] = []
@@ -229,6 +227,12 @@ def seeds(name: str) -> list[bytes]:
 
 def main() -> None:
     """Runs one reader; the first argument is its name."""
+    # The fuzzer ends its process itself, so that another cleans up.
+    if child := os.fork():
+        try:
+            raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        finally:
+            shutil.rmtree(PLACE, ignore_errors=True)
     if len(sys.argv) < 2 or sys.argv[1] not in READERS:
         raise SystemExit(
             f"usage: {sys.argv[0]} {{{','.join(READERS)}}} [FOLDER] [-max_total_time=SECONDS ...]"
