@@ -40,6 +40,91 @@ class Compiled:
             return self._run(*_placed(arguments))
 
 
+class Loop:
+    """Repeats a step on a state for as long as another function says so, compiled by the active backend.
+
+    Args:
+        going: a state to whether there is another step.
+        step: a state, and what stays the same, to the next state, of the same shapes.
+        variables: every variable that ``step`` reads.
+        device: where it runs.
+
+    Example::
+
+        add = Loop(lambda x: x[0] < 10, lambda x, y: x + y, [], Device.of("cpu"))
+        add(np.zeros(1, "float32"), np.ones(1, "float32"))
+    """
+
+    def __init__(
+        self,
+        going: Callable[[Any], Any],
+        step: Callable[..., Any],
+        variables: Sequence[Any],
+        device: Device,
+    ) -> None:
+        if backend() == "torch":
+            self._run: Callable[..., Any] = _TracedLoop(going, step, device)
+        else:
+
+            def whole(state: Any, *rest: Any) -> Any:
+                return keras.ops.while_loop(going, lambda now: (step(now, *rest),), (state,))[0]
+
+            self._run = Compiled(whole, variables, device)
+
+    def __call__(self, state: Any, *rest: Any) -> Any:
+        """The last state; trees of NumPy arrays or tensors go in, the backend's tensors come out."""
+        return self._run(state, *rest)
+
+
+class _TracedLoop:
+    """PyTorch's: the step is traced for each set of shapes, and Python drives it.
+
+    Keras's layers and their checks, which are most of a small step's time, run once then. Variables are
+    referred to, not copied: a later assignment is seen.
+    """
+
+    def __init__(self, going: Callable[[Any], Any], step: Callable[..., Any], device: Device) -> None:
+        self.going, self.step, self.device = going, step, device
+        self._traced: dict[Any, Callable[..., Any]] = {}
+
+    def __call__(self, state: Any, *rest: Any) -> Any:
+        import torch
+
+        with self.device.scope(), torch.no_grad():
+            state, rest = _placed((state, rest))
+            if not bool(self.going(state)):
+                return state
+            key = _signature((state, rest))
+            if key not in self._traced:
+                self._traced[key] = self._trace(state, rest)
+            run = self._traced[key]
+            now, fixed = keras.tree.flatten(state), keras.tree.flatten(rest)
+            going: Any = True
+            while going:
+                going, *now = run(now, fixed)
+            return keras.tree.pack_sequence_as(state, now)
+
+    def _trace(self, state: Any, rest: Any) -> Callable[..., Any]:
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        def once(now: list[Any], fixed: list[Any]) -> list[Any]:
+            before = keras.tree.pack_sequence_as(state, now)
+            after = self.step(before, *keras.tree.pack_sequence_as(rest, fixed))
+            return [self.going(after), *keras.tree.flatten(after)]
+
+        # The tracer tells inputs apart by what they are, so none may stand in two places.
+        copies = keras.tree.map_structure(lambda leaf: leaf.clone(), (state, rest))
+        try:
+            graph = make_fx(once)(*map(keras.tree.flatten, copies))
+        except Exception:
+            # A step that looks at values cannot be traced, and runs as it is; so does one with a mistake in
+            # it, which is then told without the tracer's words around it.
+            return once
+        graph.graph.eliminate_dead_code()
+        graph.recompile()
+        return graph
+
+
 def to_numpy(tree: Any) -> Any:
     """A tree of tensors as NumPy arrays."""
     return keras.tree.map_structure(keras.ops.convert_to_numpy, tree)

@@ -21,7 +21,7 @@ from keras import ops
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED, Generator, Search
-from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias
+from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias, past_bias
 from sixarts.limits import check, check_transformer, search_limits
 from sixarts.model import Model, read_optional_json, write_json
 
@@ -250,18 +250,21 @@ class EncoderDecoder(Model):
         bias = mask_bias(mask, self.decoder[0].compute_dtype)
         return [layer.cross_attention.project(memory) for layer in self.decoder], bias
 
-    def empty_cache(self, rows: int, length: int) -> Any:
+    def empty_cache(self, rows: int, beams: int, length: int) -> Any:
         heads = self.config["decoder_attention_heads"]
-        shape = (rows, heads, length, self.config["d_model"] // heads)
+        shape = (rows, heads, length * beams, self.config["d_model"] // heads)
         dtype = self.decoder[0].compute_dtype
         return [(ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in self.decoder]
 
-    def step(self, tokens: Any, index: Any, cache: Any, memory: Any) -> tuple[Any, Any]:
+    def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         cross, bias = memory
+        past = past_bias(
+            index, cache[0][0].shape[2] // tokens.shape[1], ancestors, self.decoder[0].compute_dtype
+        )
         x = self.target_positions(self.target_embedding(tokens), index=index)
         updated = []
         for layer, kept, keys_and_values in zip(self.decoder, cache, cross, strict=True):
-            x, kept = layer.step(x, kept, index, keys_and_values, bias)
+            x, kept = layer.step(x, kept, index, past, keys_and_values, bias)
             updated.append(kept)
         return self._logits(x), updated
 

@@ -21,12 +21,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from sixarts.compiled import Compiled, to_numpy
+from sixarts.compiled import Compiled, Loop, to_numpy
 from sixarts.device import Device
 from sixarts.errors import OptionError
 
 #: Lengths at which sequences and caches grow; the last stage is ``max_length`` itself.
 STAGES = (32, 128)
+
+#: Scores that are looked at together by :func:`largest`.
+CHUNK = 128
 
 _NEVER = -1e9
 
@@ -43,11 +46,16 @@ class Generative(Protocol):
     def encode(self, inputs: Mapping[str, Any]) -> Any:
         """Arrays of the batch to whatever ``step`` needs of them, a tree whose leaves begin with ``b``."""
 
-    def empty_cache(self, rows: int, length: int) -> Any:
-        """A tree of zeros, each leaf ``[rows, h, length, e]``."""
+    def empty_cache(self, rows: int, beams: int, length: int) -> Any:
+        """A tree of zeros, each leaf ``[rows, h, length * beams, e]``."""
 
-    def step(self, tokens: Any, index: Any, cache: Any, memory: Any) -> tuple[Any, Any]:
-        """Tokens ``[b, k]`` at position ``index`` to float32 logits ``[b, k, v]`` and the new cache."""
+    def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
+        """Tokens ``[b, k]`` at position ``index`` to float32 logits ``[b, k, v]`` and the new cache.
+
+        The cache of a hypothesis is not moved when hypotheses are sorted anew: ``ancestors`` ``[b, k, n]``
+        says which place of the row holds each of its positions, and is ``None`` where ``k`` is 1. See
+        :func:`sixarts.layers.past_bias`.
+        """
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,7 @@ class Generator:
 
     def __init__(self, model: Generative) -> None:
         self.model = model
-        self._compiled: dict[Any, Compiled] = {}
+        self._compiled: dict[Any, Compiled | Loop] = {}
 
     def __call__(
         self,
@@ -188,8 +196,8 @@ class Generator:
             search.renormalize,
             tuple(words for words in search.suppress if len(words) > 1),
         )
-        begin = self._function(("begin", stages[0], static), lambda: _begin(self.model, search, stages[0]))
-        run = self._function(("run", static), lambda: _run(self.model, search))
+        begin = self._kept(("begin", stages[0], static), lambda: _begin(self.model, search, stages[0]))
+        run = self._kept(("run", static), lambda: _run(self.model, search))
         first = np.full(rows, search.start, "int32") if start is None else start.astype("int32")
         state, memory = begin(dict(inputs), first)
         dynamic = {
@@ -208,13 +216,13 @@ class Generator:
                 break
         return _best(state, search)
 
-    def _function(self, key: Any, make: Callable[[], Callable[..., Any]]) -> Compiled:
+    def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._compiled:
-            self._compiled[key] = Compiled(make(), self.model.variables, self.model.device)
+            self._compiled[key] = make()
         return self._compiled[key]
 
 
-def _begin(model: Generative, search: Search, length: int) -> Callable[..., Any]:
+def _begin(model: Generative, search: Search, length: int) -> Compiled:
     beams = search.beams
 
     def begin(inputs: Mapping[str, Any], start: Any) -> Any:
@@ -229,7 +237,7 @@ def _begin(model: Generative, search: Search, length: int) -> Callable[..., Any]
             "scores": ops.convert_to_tensor(scores),
             "index": ops.convert_to_tensor(np.int32(0)),
             "open": ops.convert_to_tensor(np.bool_(True)),
-            "cache": model.empty_cache(rows * beams, length),
+            "cache": model.empty_cache(rows, beams, length),
         }
         if beams == 1:
             state["finished"] = ops.zeros((rows, 1), "bool")
@@ -239,29 +247,25 @@ def _begin(model: Generative, search: Search, length: int) -> Callable[..., Any]
                 "done_tokens": tokens,
                 "done_scores": ops.full((rows, beams), _NEVER, "float32"),
                 "improvable": ops.ones((rows, 1), "bool"),
+                "ancestors": _own(rows, beams, length),
             }
         return state, model.encode(inputs)
 
-    return begin
+    return Compiled(begin, model.variables, model.device)
 
 
-def _run(model: Generative, search: Search) -> Callable[..., Any]:
+def _run(model: Generative, search: Search) -> Loop:
     advance = _advance_one if search.beams == 1 else _advance_beams
 
-    def run(state: dict[str, Any], memory: Any, dynamic: Mapping[str, Any]) -> Any:
-        length = state["tokens"].shape[-1]
+    def going(state: dict[str, Any]) -> Any:
+        return ops.logical_and(state["open"], state["index"] + 1 < state["tokens"].shape[-1])
 
-        def going(state: dict[str, Any]) -> Any:
-            return ops.logical_and(state["open"], state["index"] + 1 < length)
+    def step(state: dict[str, Any], memory: Any, dynamic: Mapping[str, Any]) -> dict[str, Any]:
+        tokens = ops.take(state["tokens"], state["index"], axis=2)
+        logits, cache = model.step(tokens, state["index"], state["cache"], memory, state.get("ancestors"))
+        return advance({**state, "cache": cache}, logits, search, dynamic)
 
-        def body(state: dict[str, Any]) -> Any:
-            tokens = ops.take(state["tokens"], state["index"], axis=2)
-            logits, cache = model.step(tokens, state["index"], state["cache"], memory)
-            return (advance({**state, "cache": cache}, logits, search, dynamic),)
-
-        return ops.while_loop(going, body, (state,))[0]
-
-    return run
+    return Loop(going, step, model.variables, model.device)
 
 
 def _processed(scores: Any, state: Mapping[str, Any], search: Search, dynamic: Mapping[str, Any]) -> Any:
@@ -315,20 +319,26 @@ def _advance_one(
     logits = _processed(logits, state, search, dynamic)
     if search.sample:
         token = _drawn(logits / dynamic["temperature"], state["index"], dynamic)
+        value = ops.take_along_axis(logits, token[:, :, None], axis=-1)[:, :, 0]
     else:
-        token = ops.cast(ops.argmax(logits, axis=-1), "int32")
-    gained = ops.take_along_axis(ops.log_softmax(logits, axis=-1), token[:, :, None], axis=-1)[:, :, 0]
+        value, token = (best[:, :, 0] for best in largest(logits, 1))
+    gained = value - ops.logsumexp(logits, axis=-1)
     token = ops.where(state["finished"], search.pad, token)
     index = state["index"] + 1
     finished = ops.logical_or(state["finished"], _is_any(token, search.eos))
     return {
         **state,
-        "tokens": ops.slice_update(state["tokens"], (0, 0, index), token[:, :, None]),
+        "tokens": _written(state["tokens"], index, token),
         "scores": state["scores"] + ops.where(state["finished"], 0.0, gained),
         "index": index,
         "finished": finished,
         "open": ops.logical_and(ops.logical_not(ops.all(finished)), index + 1 < dynamic["max_length"]),
     }
+
+
+def _written(tokens: Any, index: Any, new: Any) -> Any:
+    """``tokens`` ``[b, k, n]`` with ``new`` ``[b, k]`` at position ``index``."""
+    return ops.where(ops.arange(tokens.shape[-1]) == index, new[:, :, None], tokens)
 
 
 def _drawn(logits: Any, index: Any, dynamic: Mapping[str, Any]) -> Any:
@@ -359,18 +369,21 @@ def _advance_beams(
     (more with several end tokens), so that enough stay open when the best ones end.
     """
     rows, beams, size = logits.shape
-    scores = _processed(ops.log_softmax(logits, axis=-1), state, search, dynamic)
+    # Normalized before or after some tokens are suppressed: forced ones have score 0 in what is processed.
+    total = ops.logsumexp(logits, axis=-1, keepdims=True)
+    scores = _processed(logits - total, state, search, dynamic)
     if search.renormalize:
-        scores = ops.log_softmax(scores, axis=-1)
-    flat = ops.reshape(scores + state["scores"][:, :, None], (rows, beams * size))
+        scores = scores - ops.logsumexp(scores, axis=-1, keepdims=True)
     wide = max(2, 1 + len(search.eos)) * beams
-    candidate_scores, places = ops.top_k(flat, wide)
+    # The best of all are among the best of each.
+    values, tokens = largest(scores, min(wide, size))
+    every = ops.reshape(values + state["scores"][:, :, None], (rows, -1))
+    candidate_scores, places = ops.top_k(every, wide)
     places = ops.cast(places, "int32")
-    parents, tokens = places // size, places % size
+    parents = places // values.shape[-1]
+    tokens = ops.take_along_axis(ops.reshape(tokens, (rows, -1)), places, axis=1)
     index = state["index"] + 1
-    candidates = ops.slice_update(
-        ops.take_along_axis(state["tokens"], parents[:, :, None], axis=1), (0, 0, index), tokens[:, :, None]
-    )
+    candidates = _written(ops.take_along_axis(state["tokens"], parents[:, :, None], axis=1), index, tokens)
     full = index + 1 >= dynamic["max_length"]
     ends = ops.logical_or(_is_any(tokens, search.eos), full)
 
@@ -378,14 +391,19 @@ def _advance_beams(
     open_scores = candidate_scores + ops.cast(ends, "float32") * _NEVER
     next_scores, chosen = ops.top_k(open_scores, beams)
     chosen = ops.cast(chosen, "int32")
-    origin = ops.take_along_axis(parents, chosen, axis=1) + ops.arange(rows, dtype="int32")[:, None] * beams
-    origin = ops.reshape(origin, (rows * beams,))
+    origin = ops.take_along_axis(parents, chosen, axis=1)
+    length = state["ancestors"].shape[-1]
+    ancestors = ops.where(
+        ops.arange(length) <= state["index"],
+        ops.take_along_axis(state["ancestors"], origin[:, :, None], axis=1),
+        _own(rows, beams, length),
+    )
 
     # Of those that end, only the first ``beams`` candidates may replace a finished hypothesis.
     among_first = ops.arange(wide) < beams
     ended = ops.logical_and(ends, among_first[None])
-    length = ops.cast(index, "float32")
-    final = candidate_scores / length ** dynamic["length_penalty"]
+    tokens_so_far = ops.cast(index, "float32")
+    final = candidate_scores / tokens_so_far ** dynamic["length_penalty"]
     barred = ops.logical_or(ops.logical_not(ended), ops.logical_not(state["improvable"]))
     if search.early_stopping is True:
         barred = ops.logical_or(barred, ops.all(state["finished"], axis=1, keepdims=True))
@@ -398,10 +416,10 @@ def _advance_beams(
     finished = ops.take_along_axis(ops.concatenate([state["finished"], ended], axis=1), kept, axis=1)
 
     # Can the best open hypothesis still beat the worst finished one?
-    reach = length
+    reach = tokens_so_far
     if search.early_stopping == "never":
         positive = dynamic["length_penalty"] > 0
-        reach = ops.where(positive, ops.cast(dynamic["max_length"] - 1, "float32"), length)
+        reach = ops.where(positive, ops.cast(dynamic["max_length"] - 1, "float32"), reach)
     best_open = next_scores[:, :1] / reach ** dynamic["length_penalty"]
     worst_done = ops.where(finished, ops.min(done_scores, axis=1, keepdims=True), _NEVER)
     improvable = ops.logical_and(state["improvable"], ops.any(best_open > worst_done, axis=-1, keepdims=True))
@@ -413,12 +431,38 @@ def _advance_beams(
         "scores": next_scores,
         "index": index,
         "open": still,
-        "cache": keras.tree.map_structure(lambda leaf: ops.take(leaf, origin, axis=0), state["cache"]),
+        "cache": state["cache"],
+        "ancestors": ancestors,
         "finished": finished,
         "done_tokens": done_tokens,
         "done_scores": done_scores,
         "improvable": improvable,
     }
+
+
+def largest(scores: Any, count: int) -> tuple[Any, Any]:
+    """The ``count`` largest of each row of ``scores`` ``[b, k, v]``, best first, and their places.
+
+    Exact, as ``ops.top_k`` is, in one pass over the scores where that takes several: no chunk but the
+    ``count`` with the largest maxima can hold one of them.
+    """
+    size = scores.shape[-1]
+    if size <= 4 * count * CHUNK:
+        values, places = ops.top_k(scores, count)
+        return values, ops.cast(places, "int32")
+    chunks = -(-size // CHUNK)
+    rest = ((0, 0), (0, 0), (0, chunks * CHUNK - size))
+    padded = ops.pad(scores, rest, constant_values=-np.inf)
+    padded = ops.reshape(padded, (*scores.shape[:2], chunks, CHUNK))
+    _, chosen = ops.top_k(ops.max(padded, axis=-1), count)
+    # In order of their places, so that of equals the first is taken.
+    chosen = ops.sort(ops.cast(chosen, "int32"), axis=-1)
+    places = ops.reshape(
+        chosen[..., None] * CHUNK + ops.arange(CHUNK, dtype="int32"), (*scores.shape[:2], count * CHUNK)
+    )
+    found = ops.take_along_axis(padded, chosen[..., None], axis=2)
+    values, inside = ops.top_k(ops.reshape(found, places.shape), count)
+    return values, ops.take_along_axis(places, ops.cast(inside, "int32"), axis=-1)
 
 
 def _grown(state: dict[str, Any], length: int) -> dict[str, Any]:
@@ -430,10 +474,18 @@ def _grown(state: dict[str, Any], length: int) -> dict[str, Any]:
         name: ops.pad(state[name], ((0, 0), (0, 0), (0, more)))
         for name in state.keys() & {"tokens", "done_tokens"}
     }
+    rows, beams, _ = state["tokens"].shape
+    if "ancestors" in state:
+        wider["ancestors"] = ops.concatenate([state["ancestors"], _own(rows, beams, more)], axis=-1)
     cache = keras.tree.map_structure(
-        lambda leaf: ops.pad(leaf, ((0, 0), (0, 0), (0, more), (0, 0))), state["cache"]
+        lambda leaf: ops.pad(leaf, ((0, 0), (0, 0), (0, more * beams), (0, 0))), state["cache"]
     )
     return {**state, **wider, "cache": cache}
+
+
+def _own(rows: int, beams: int, length: int) -> Any:
+    """Ancestors ``[rows, beams, length]`` of hypotheses that hold every position themselves."""
+    return ops.broadcast_to(ops.arange(beams, dtype="int32")[None, :, None], (rows, beams, length))
 
 
 def _best(state: Mapping[str, Any], search: Search) -> dict[str, np.ndarray]:

@@ -16,6 +16,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from sixarts.device import backend
+
 #: Names that published configurations use, where they differ from Keras's own.
 ACTIVATIONS = {
     "gelu_new": lambda x: keras.activations.gelu(x, approximate=True),
@@ -40,6 +42,38 @@ def mask_bias(mask: Any, dtype: Any) -> Any:
     """
     seen = ops.cast(mask, "bool")[:, None, None, :]
     return ops.where(seen, ops.cast(0.0, dtype), ops.cast(-1e9 if dtype != "float16" else -6e4, dtype))
+
+
+def past_bias(index: Any, length: int, ancestors: Any, dtype: Any) -> Any:
+    """Additive attention bias over the cached positions of all hypotheses of a row.
+
+    A position of all hypotheses is stored side by side, and none is moved when hypotheses are sorted anew:
+    each knows which place of its row holds each of its positions.
+
+    Args:
+        index: the present position, a scalar; later ones are not seen.
+        length: positions in the cache, ``n``.
+        ancestors: ``[b, k, n]``, the place that holds each position of each hypothesis; ``None`` where a
+            row has one hypothesis.
+
+    Returns:
+        ``[b, 1, k, n * k]``, or ``[1, 1, 1, n]`` without ancestors.
+    """
+    seen = (ops.arange(length) <= index)[None, None, None]
+    if ancestors is not None:
+        b, k, n = ancestors.shape
+        own = ancestors[..., None] == ops.arange(k, dtype=ancestors.dtype)
+        seen = ops.reshape(ops.logical_and(own, ops.reshape(seen, (1, 1, n, 1))), (b, 1, k, n * k))
+    return ops.where(seen, ops.cast(0.0, dtype), ops.cast(-1e9 if dtype != "float16" else -6e4, dtype))
+
+
+def write_position(cache: Any, new: Any, index: Any) -> Any:
+    """``cache`` ``[b, h, n * k, e]`` with ``new`` ``[b, h, k, e]`` at position ``index``."""
+    first = index * new.shape[2]
+    if backend() == "torch":
+        # Keras reads a slice's start there, which ties a traced step to one position.
+        return cache.index_copy(2, first + ops.arange(new.shape[2], dtype="int64"), new)
+    return ops.slice_update(cache, (0, 0, first, 0), new)
 
 
 class Attention(keras.layers.Layer):  # type: ignore[misc]
@@ -106,6 +140,24 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
             ops.transpose(mixed, (0, 2, 1, 3)), (ops.shape(x)[0], ops.shape(x)[1], self.width)
         )
         return self.out(mixed), weights
+
+    def step(self, x: Any, cache: tuple[Any, Any], index: Any, bias: Any) -> tuple[Any, tuple[Any, Any]]:
+        """One position of ``k`` hypotheses a row, over what is cached of all of them.
+
+        Args:
+            x: ``[b, k, d]``, the position at ``index``.
+            cache: keys and values, each ``[b, h, n * k, e]``.
+            index: position, a scalar.
+            bias: which of the cached positions each hypothesis sees; see :func:`past_bias`.
+
+        Returns:
+            The output ``[b, k, d]`` and the cache with this position.
+        """
+        kept = tuple(
+            write_position(old, ops.cast(new, old.dtype), index)
+            for old, new in zip(cache, self.project(x), strict=True)
+        )
+        return self.attend(x, *kept, bias)[0], kept
 
     def call(self, x: Any, memory: Any, bias: Any = None, training: bool = False) -> tuple[Any, Any]:
         keys, values = self.project(memory)
@@ -266,7 +318,7 @@ class DecoderBlock(_Block):
         return self._close(x, training), weights
 
     def step(
-        self, x: Any, cache: tuple[Any, Any], index: Any, memory: tuple[Any, Any], memory_bias: Any
+        self, x: Any, cache: tuple[Any, Any], index: Any, past: Any, memory: tuple[Any, Any], memory_bias: Any
     ) -> tuple[Any, tuple[Any, Any]]:
         """One position of every hypothesis.
 
@@ -275,26 +327,18 @@ class DecoderBlock(_Block):
 
         Args:
             x: ``[b, k, d]``, the position at ``index`` of ``k`` hypotheses a row.
-            cache: keys and values so far, each ``[b * k, h, length, e]``.
+            cache: keys and values so far, each ``[b, h, n * k, e]``.
             index: position, a scalar.
+            past: which cached positions each hypothesis sees, from :func:`past_bias`.
             memory: cross keys and values, each ``[b, h, s, e]``.
             memory_bias: ``[b, 1, 1, s]``.
         """
-        rows, beams = ops.shape(x)[0], ops.shape(x)[1]
-        alone = ops.reshape(self._before(x, self.attention_norm), (rows * beams, 1, self.width))
-        new = self.attention.project(alone)
-        keys, values = (
-            ops.slice_update(old, (0, 0, index, 0), ops.cast(part, old.dtype))
-            for old, part in zip(cache, new, strict=True)
-        )
-        past = ops.arange(keys.shape[2]) <= index
-        bias = mask_bias(past[None], self.compute_dtype)
-        mixed, _ = self.attention.attend(alone, keys, values, bias)
-        x = self._after(x, ops.reshape(mixed, (rows, beams, self.width)), self.attention_norm, False)
+        mixed, cache = self.attention.step(self._before(x, self.attention_norm), cache, index, past)
+        x = self._after(x, mixed, self.attention_norm, False)
         read = self._before(x, self.cross_attention_norm)
         mixed, _ = self.cross_attention.attend(read, *memory, memory_bias)
         x = self._after(x, mixed, self.cross_attention_norm, False)
-        return self._close(x, False), (keys, values)
+        return self._close(x, False), cache
 
 
 class Positions(keras.layers.Layer):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from keras import ops
 from sixarts.device import Device
 from sixarts.errors import OptionError
 from sixarts.generation import Generator, Search
+from sixarts.layers import past_bias, write_position
 
 EOS, START = 0, 3
 #: How much less likely a token gets each time that it was produced: it is known from the cache alone.
@@ -31,18 +32,19 @@ class Table:
     def encode(self, inputs: Mapping[str, Any]) -> Any:
         return ops.convert_to_tensor(inputs["table"])
 
-    def empty_cache(self, rows: int, length: int) -> Any:
-        return {"seen": ops.zeros((rows, 1, length, 1))}
+    def empty_cache(self, rows: int, beams: int, length: int) -> Any:
+        return {"seen": ops.zeros((rows, 1, length * beams, 1))}
 
-    def step(self, tokens: Any, index: Any, cache: Any, memory: Any) -> tuple[Any, Any]:
+    def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         rows, beams = tokens.shape
         size = memory.shape[-1]
-        flat = ops.reshape(ops.cast(tokens, "float32"), (rows * beams, 1, 1, 1))
-        seen = ops.slice_update(cache["seen"], (0, 0, index, 0), flat)
-        past = ops.cast(ops.arange(seen.shape[2]) <= index, "float32")
-        hits = ops.cast(seen[:, 0] == ops.arange(size, dtype="float32"), "float32") * past[None, :, None]
-        counts = ops.reshape(ops.sum(hits, axis=1), (rows, beams, size))
-        chosen = ops.sum(ops.one_hot(tokens, size)[..., None] * memory[:, None], axis=2)
+        new = ops.reshape(ops.cast(tokens, "float32"), (rows, 1, beams, 1))
+        seen = write_position(cache["seen"], new, index)
+        past = past_bias(index, seen.shape[2] // beams, ancestors, "float32")[:, 0] == 0
+        hits = ops.logical_and(seen == ops.arange(size, dtype="float32"), past[..., None])
+        counts = ops.sum(ops.cast(hits, "float32"), axis=2)
+        last = ops.cast(tokens[..., None] == ops.arange(size, dtype="int32"), "float32")
+        chosen = ops.sum(last[..., None] * memory[:, None], axis=2)
         return chosen - AGAIN * counts, {"seen": seen}
 
 

@@ -19,6 +19,7 @@ from sixarts.layers import (
     Positions,
     activation,
     mask_bias,
+    past_bias,
     sinusoids,
 )
 
@@ -92,6 +93,7 @@ def test_the_decoder_sees_no_future_and_steps_as_it_calls() -> None:
             ops.convert_to_tensor(x[:, index : index + 1]),
             tuple(map(ops.convert_to_tensor, cache)),
             index,
+            past_bias(index, 5, None, "float32"),
             cross,
             bias,
         )

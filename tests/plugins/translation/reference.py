@@ -215,12 +215,14 @@ def answers(
 
     inputs = {name: arrays[name] for name in ("input_ids", "attention_mask")}
     target = arrays["decoder_input_ids"]
-    begin = compiled(lambda inputs: (model.encode(inputs), model.empty_cache(*target.shape)))
+    begin = compiled(
+        lambda inputs: (model.encode(inputs), model.empty_cache(len(target), 1, target.shape[1]))
+    )
     step = compiled(model.step)
     memory, cache = begin(inputs)
     steps = []
     for index in range(target.shape[1]):
-        logits, cache = step(target[:, index : index + 1], np.int32(index), cache, memory)
+        logits, cache = step(target[:, index : index + 1], np.int32(index), cache, memory, None)
         steps.append(to_numpy(logits))
     return {
         "encoder": to_numpy(compiled(encoder)(inputs)),
