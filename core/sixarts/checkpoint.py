@@ -19,10 +19,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from sixarts.errors import CheckpointError
-from sixarts.json_file import json_object
-from sixarts.pickled import read_pickled
-from sixarts.safetensors_file import HEADER_CAP, read_safetensors, write_weights
-from sixarts.stored import SHOWN, Stored, damaged, finite, likely, listed, numpy_dtype, quoted
+from sixarts.readers.json_file import json_object
+from sixarts.readers.pickled import read_pickled
+from sixarts.readers.safetensors_file import HEADER_CAP, read_safetensors, write_weights
+from sixarts.readers.stored import SHOWN, Stored, damaged, finite, likely, listed, numpy_dtype, quoted
 from sixarts_hub.strict_json import read_small, short
 
 __all__ = ["Target", "Variable", "Weights", "assign", "open_weights", "write_weights"]

@@ -6,13 +6,19 @@ everything a model computes goes through :class:`Compiled`.
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from sixarts.device import Device, backend
+
+#: Bytes of compiled functions that are kept on disk, the longest unused going first.
+COMPILED_BYTES = 2**30
 
 
 class Compiled:
@@ -115,14 +121,15 @@ class _TracedLoop:
         # The tracer tells inputs apart by what they are, so none may stand in two places.
         copies = keras.tree.map_structure(lambda leaf: leaf.clone(), (state, rest))
         try:
-            graph = make_fx(once)(*map(keras.tree.flatten, copies))
+            graph: Any = make_fx(once)(*map(keras.tree.flatten, copies))
         except Exception:
             # A step that looks at values cannot be traced, and runs as it is; so does one with a mistake in
             # it, which is then told without the tracer's words around it.
             return once
         graph.graph.eliminate_dead_code()
         graph.recompile()
-        return graph
+        run: Callable[..., Any] = graph
+        return run
 
 
 def to_numpy(tree: Any) -> Any:
@@ -184,8 +191,24 @@ def _for_jax(function: Callable[..., Any], variables: list[Any]) -> Callable[...
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return function(*arguments)
 
+    _keep_what_jax_compiles()
     compiled = jax.jit(pure)
     return lambda *arguments: compiled([variable.value for variable in variables], *arguments)
+
+
+@functools.cache
+def _keep_what_jax_compiles() -> None:
+    """Turns on JAX's persistent compilation cache, unless somebody chose a folder for it or turned it off.
+
+    What took a second to compile is on this disk for the next process. JAX keys it by program, version and
+    processor, and compiles anew what it cannot read.
+    """
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        folder = Path(os.environ.get("SIXARTS_HOME") or "~/.cache/sixarts").expanduser() / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
+        jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
 
 
 def _for_torch(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:

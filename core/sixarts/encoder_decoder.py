@@ -21,9 +21,10 @@ from keras import ops
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED, Generator, Search
-from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias, past_bias
-from sixarts.limits import check, check_transformer, search_limits
+from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias
 from sixarts.model import Model, read_optional_json, write_json
+from sixarts.readers.limits import check, check_transformer, search_limits
+from sixarts.step_cache import past_bias
 
 #: What a configuration means where it is silent and its family says nothing else.
 DEFAULTS: dict[str, Any] = {

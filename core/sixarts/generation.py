@@ -54,7 +54,7 @@ class Generative(Protocol):
 
         The cache of a hypothesis is not moved when hypotheses are sorted anew: ``ancestors`` ``[b, k, n]``
         says which place of the row holds each of its positions, and is ``None`` where ``k`` is 1. See
-        :func:`sixarts.layers.past_bias`.
+        :func:`sixarts.step_cache.past_bias`.
         """
 
 

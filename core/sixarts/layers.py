@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from sixarts.device import backend
+from sixarts.step_cache import write_position
 
 #: Names that published configurations use, where they differ from Keras's own.
 ACTIVATIONS = {
@@ -42,38 +42,6 @@ def mask_bias(mask: Any, dtype: Any) -> Any:
     """
     seen = ops.cast(mask, "bool")[:, None, None, :]
     return ops.where(seen, ops.cast(0.0, dtype), ops.cast(-1e9 if dtype != "float16" else -6e4, dtype))
-
-
-def past_bias(index: Any, length: int, ancestors: Any, dtype: Any) -> Any:
-    """Additive attention bias over the cached positions of all hypotheses of a row.
-
-    A position of all hypotheses is stored side by side, and none is moved when hypotheses are sorted anew:
-    each knows which place of its row holds each of its positions.
-
-    Args:
-        index: the present position, a scalar; later ones are not seen.
-        length: positions in the cache, ``n``.
-        ancestors: ``[b, k, n]``, the place that holds each position of each hypothesis; ``None`` where a
-            row has one hypothesis.
-
-    Returns:
-        ``[b, 1, k, n * k]``, or ``[1, 1, 1, n]`` without ancestors.
-    """
-    seen = (ops.arange(length) <= index)[None, None, None]
-    if ancestors is not None:
-        b, k, n = ancestors.shape
-        own = ancestors[..., None] == ops.arange(k, dtype=ancestors.dtype)
-        seen = ops.reshape(ops.logical_and(own, ops.reshape(seen, (1, 1, n, 1))), (b, 1, k, n * k))
-    return ops.where(seen, ops.cast(0.0, dtype), ops.cast(-1e9 if dtype != "float16" else -6e4, dtype))
-
-
-def write_position(cache: Any, new: Any, index: Any) -> Any:
-    """``cache`` ``[b, h, n * k, e]`` with ``new`` ``[b, h, k, e]`` at position ``index``."""
-    first = index * new.shape[2]
-    if backend() == "torch":
-        # Keras reads a slice's start there, which ties a traced step to one position.
-        return cache.index_copy(2, first + ops.arange(new.shape[2], dtype="int64"), new)
-    return ops.slice_update(cache, (0, 0, first, 0), new)
 
 
 class Attention(keras.layers.Layer):  # type: ignore[misc]
@@ -148,16 +116,17 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
             x: ``[b, k, d]``, the position at ``index``.
             cache: keys and values, each ``[b, h, n * k, e]``.
             index: position, a scalar.
-            bias: which of the cached positions each hypothesis sees; see :func:`past_bias`.
+            bias: which of the cached positions each hypothesis sees, from
+                :func:`sixarts.step_cache.past_bias`.
 
         Returns:
             The output ``[b, k, d]`` and the cache with this position.
         """
-        kept = tuple(
+        keys, values = (
             write_position(old, ops.cast(new, old.dtype), index)
             for old, new in zip(cache, self.project(x), strict=True)
         )
-        return self.attend(x, *kept, bias)[0], kept
+        return self.attend(x, keys, values, bias)[0], (keys, values)
 
     def call(self, x: Any, memory: Any, bias: Any = None, training: bool = False) -> tuple[Any, Any]:
         keys, values = self.project(memory)
@@ -329,7 +298,7 @@ class DecoderBlock(_Block):
             x: ``[b, k, d]``, the position at ``index`` of ``k`` hypotheses a row.
             cache: keys and values so far, each ``[b, h, n * k, e]``.
             index: position, a scalar.
-            past: which cached positions each hypothesis sees, from :func:`past_bias`.
+            past: which cached positions each hypothesis sees, from :func:`sixarts.step_cache.past_bias`.
             memory: cross keys and values, each ``[b, h, s, e]``.
             memory_bias: ``[b, 1, 1, s]``.
         """

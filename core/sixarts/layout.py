@@ -7,8 +7,8 @@ from fnmatch import fnmatch
 from typing import Any
 
 from sixarts.errors import CheckpointError, UnknownFamily
-from sixarts.json_file import json_object
 from sixarts.plugins import Registry, registry
+from sixarts.readers.json_file import json_object
 from sixarts.spec import FamilySpec, TaskSpec
 from sixarts_hub import Listing
 from sixarts_hub.strict_json import short

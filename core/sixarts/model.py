@@ -19,7 +19,7 @@ from sixarts.checkpoint import Target, Weights, assign, open_weights, write_weig
 from sixarts.compiled import Compiled, to_numpy
 from sixarts.device import Device
 from sixarts.errors import CheckpointError, SixartsError, TrainingError
-from sixarts.json_file import read_json, read_optional_json, write_json
+from sixarts.readers.json_file import read_json, read_optional_json, write_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"

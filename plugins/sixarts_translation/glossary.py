@@ -44,11 +44,9 @@ def terms_of(glossary: Mapping[str, str] | str | Path | None) -> dict[str, str]:
     if glossary is None:
         return {}
     if isinstance(glossary, str | Path):
-        from sixarts.files import pairs
-
         try:
-            glossary = dict(pairs(glossary))
-        except InputError as error:
+            glossary = _read(Path(glossary), Path(glossary).stat().st_mtime_ns)
+        except (InputError, OSError) as error:
             raise OptionError(f"glossary={str(glossary)!r}: {error}") from None
     if not isinstance(glossary, Mapping):
         raise OptionError(
@@ -58,6 +56,14 @@ def terms_of(glossary: Mapping[str, str] | str | Path | None) -> dict[str, str]:
         if not all(isinstance(term, str) and term.strip() for term in pair):
             raise OptionError(f"glossary with the pair {pair!r}; expected two terms that are not empty")
     return {source.strip(): target.strip() for source, target in glossary.items()}
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, changed: int) -> dict[str, str]:
+    """A file's pairs; every batch asks for them, and they are read again once the file has changed."""
+    from sixarts.files import pairs
+
+    return dict(pairs(path))
 
 
 def check_terms(terms: Mapping[str, str], processor: Any, target: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +45,38 @@ def measure(answers: Sequence[str], targets: Sequence[str], language: str = "") 
         "bleu": BLEU(tokenize=TOKENIZERS.get(language.lower(), "13a"), effective_order=False),
         "chrf": CHRF(),
     }
+    return _measured(scorers, answers, targets)
+
+
+def measure_tokens(answers: Sequence[str], targets: Sequence[str], language: str) -> Metrics:
+    """BLEU on lower-case tokens, as papers on Multi30k report it (Wu et al. 2021, section 4.1).
+
+    Both sides are made lower-case, their punctuation normalized and their words cut by Moses' rules (Koehn et
+    al. 2007), in the order in which Multi30k's own tokenized files were made.
+
+    Args:
+        answers: translations, as a person would write them.
+        targets: one reference each, likewise.
+        language: ISO code of the target language.
+    """
+    try:
+        from sacrebleu.metrics import BLEU
+        from sacremoses import MosesPunctNormalizer, MosesTokenizer
+    except ImportError:
+        raise MissingExtra(
+            "this measure needs sacrebleu and sacremoses; pip install 'sixarts[recipes]'"
+        ) from None
+    normalizer, tokenizer = MosesPunctNormalizer(language), MosesTokenizer(language)
+
+    def cut(texts: Sequence[str]) -> list[str]:
+        lower = (normalizer.normalize(text.lower()) for text in texts)
+        return [tokenizer.tokenize(text, escape=False, return_str=True) for text in lower]
+
+    found = _measured({"bleu_tokens": BLEU(tokenize="none", force=True)}, cut(answers), cut(targets))
+    return replace(found, protocol=f"{found.protocol}, on lower-case Moses tokens")
+
+
+def _measured(scorers: Mapping[str, Any], answers: Sequence[str], targets: Sequence[str]) -> Metrics:
     values, signatures = {}, []
     # sacrebleu's own bootstrap needs at least two sentences to resample.
     resamples = RESAMPLES if len(answers) > 1 else 1

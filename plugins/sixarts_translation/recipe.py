@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import sixarts as sa
 from sixarts.card import Card, Measured
 from sixarts.training import History
 from sixarts_translation import corpora
+from sixarts_translation.metrics import measure_tokens
 
 #: The starters' network: 3.6 million parameters, under 8 MB in half precision with its tokenizers.
 NETWORK = {
@@ -43,17 +44,6 @@ NETWORK = {
     "max_length": 128,
     "length_penalty": 1.0,
     "early_stopping": True,
-}
-#: Transformer-Tiny (Wu et al. 2021, section 4.1): 2.6 million parameters.
-TINY = NETWORK | {
-    "d_model": 128,
-    "encoder_layers": 4,
-    "decoder_layers": 4,
-    "encoder_ffn_dim": 256,
-    "decoder_ffn_dim": 256,
-    "attention_dropout": 0.0,
-    "activation_dropout": 0.0,
-    "num_beams": 5,
 }
 TRAINING = {
     "epochs": 60,
@@ -96,12 +86,14 @@ class Recipe:
         network: what the family's configuration takes.
         training: what ``fit`` takes.
         words: for the card.
+        on_tokens: whether BLEU is measured on lower-case tokens, too, since published figures are.
     """
 
     corpus: Callable[[Path], corpora.Split]
     network: Mapping[str, Any]
     training: Mapping[str, Any]
     words: Words
+    on_tokens: bool = False
 
 
 _EVERYDAY = """Everyday sentences of about ten words, as in phrase books. Names, figures and technical
@@ -131,8 +123,16 @@ other. The split is by a hash of the English side, so that no English sentence i
     ),
     "en-ja": Recipe(
         corpora.small_parallel_enja,
-        NETWORK,
-        TRAINING | {"target_language": "ja", "fold_case": True, "epochs": 30, "batch_size": 96},
+        NETWORK | {"dropout": 0.2},
+        TRAINING
+        | {
+            "target_language": "ja",
+            "fold_case": True,
+            "epochs": 16,
+            "batch_size": 128,
+            "learning_rate": 2e-3,
+            "subword_sampling": 0.0,
+        },
         Words(
             title="English to Japanese starter",
             source="English",
@@ -149,18 +149,19 @@ back as they are written. Sources of its dev and test parts were taken out of it
     ),
     "multi30k": Recipe(
         corpora.multi30k_en_de,
-        TINY,
+        NETWORK | {"num_beams": 5},
         TRAINING
         | {
             "target_language": "de",
             "fold_case": True,
             "source_vocabulary": 5000,
             "target_vocabulary": 5000,
-            "epochs": 40,
+            "epochs": 30,
             "batch_size": 128,
-            "learning_rate": 3e-3,
-            "warmup": 1000,
-            "average": 10,
+            "learning_rate": 2e-3,
+            # Whole words are learned in far fewer steps; dropout alone keeps 29,000 captions from being known
+            # by heart.
+            "subword_sampling": 0.0,
         },
         Words(
             title="English to German captions",
@@ -173,8 +174,10 @@ back as they are written. Sources of its dev and test parts were taken out of it
 `a3d2e0d`). Its license is not stated there; it is taken for non-commercial, so these weights do not
 ship.""",
             limits="Captions of photographs, and nothing else.",
-            compare="Published: 41.02 on lower-case tokens, Transformer-Tiny (Wu et al. 2021).",
+            compare="""Published, as `bleu_tokens`: 41.02, Transformer-Tiny with 2.6 million parameters (Wu et
+al. 2021). `bleu` is on text as it is written.""",
         ),
+        on_tokens=True,
     ),
 }
 
@@ -203,9 +206,23 @@ def main(arguments: list[str] | None = None) -> None:
     # What ships is the rounded model, so that is what is measured.
     starter = sa.load("translation", task.save(chosen.folder / "draft"))
     held_out = starter.evaluate(parts.test)
+    if recipe.on_tokens:
+        held_out = with_tokens(starter, parts.test, held_out)
     print(held_out, flush=True)
     starter.card = str(card(starter, chosen.name, parts, held_out, history))
     print(starter.save(chosen.folder / chosen.name))
+
+
+def with_tokens(task: sa.Task, pairs: list[corpora.Pair], measured: sa.Metrics) -> sa.Metrics:
+    """What was measured, with BLEU on lower-case tokens beside it."""
+    answers = [answer.text for answer in task.stream([source for source, _ in pairs])]
+    language = task.model.processor.settings["target_lang"]
+    more = measure_tokens(answers, [target for _, target in pairs], language)
+    return replace(
+        measured,
+        values={**measured.values, **more.values},
+        protocol=f"{measured.protocol}; {more.protocol}",
+    )
 
 
 def card(task: sa.Task, name: str, parts: corpora.Split, held_out: sa.Metrics, history: History) -> Card:

@@ -363,6 +363,9 @@ class TranslationTask(Task):
 
 def _best(results: Sequence[list[tuple[str, float]]], count: int) -> list[tuple[tuple[str, ...], float]]:
     """The best ways to choose a translation for each sentence, by the sum of their scores."""
+    if count == 1:
+        # A book has too many sentences to copy what is chosen so far at each of them.
+        return [(tuple(choices[0][0] for choices in results), sum(choices[0][1] for choices in results))]
     found: list[tuple[tuple[str, ...], float]] = [((), 0.0)]
     for choices in results:
         ways = [((*texts, text), total + score) for texts, total in found for text, score in choices]

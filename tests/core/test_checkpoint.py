@@ -22,7 +22,7 @@ from hypothesis.extra import numpy as arrays
 
 from sixarts.checkpoint import Target, assign, open_weights, write_weights
 from sixarts.errors import CheckpointError, UnsafePickle
-from sixarts.safetensors_file import CODES
+from sixarts.readers.safetensors_file import CODES
 
 pytestmark = pytest.mark.quick
 

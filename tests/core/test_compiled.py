@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,6 +13,7 @@ import pytest
 
 from sixarts.compiled import Compiled, Loop, to_numpy
 from sixarts.device import Device
+from sixarts.testing.workers import Worker
 
 
 def test_trees_go_in_and_come_out() -> None:
@@ -147,3 +150,33 @@ def test_a_loop_of_ordinary_layers_is_traced_on_pytorch() -> None:
     run = Loop(lambda state: state["steps"] < 6, step, dense.variables, Device.of("cpu"))
     found = to_numpy(run({"x": np.ones((2, 3), "float32"), "steps": np.int32(0)}))
     assert found["steps"] == 6 and len(calls) == 1
+
+
+def what_jax_keeps() -> tuple[str, list[str]]:
+    """In a worker on JAX: where it keeps what it compiled, and what is there after something slow was."""
+    import jax
+
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    Compiled(lambda x: keras.ops.sort(x) * 3, [], Device.of("cpu"))(np.ones(7, "float32"))
+    folder = Path(jax.config.jax_compilation_cache_dir)
+    return str(folder), sorted(path.name for path in folder.glob("*-cache"))
+
+
+def test_jax_keeps_what_it_compiled_for_the_next_process(tmp_path: Path) -> None:
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX is not installed")
+    for environment, expected in (
+        ({"SIXARTS_HOME": str(tmp_path / "home")}, tmp_path / "home" / "compiled"),
+        ({"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "own")}, tmp_path / "own"),
+    ):
+        worker = Worker("jax", environment)
+        try:
+            folder, kept = worker.call("test_compiled:what_jax_keeps")
+            assert folder == str(expected) and kept
+            # A file that was cut is compiled anew.
+            for name in kept:
+                (expected / name).write_bytes((expected / name).read_bytes()[:20])
+            worker.close()
+            assert worker.call("test_compiled:what_jax_keeps")[0] == folder
+        finally:
+            worker.close()

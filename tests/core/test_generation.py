@@ -14,8 +14,8 @@ from keras import ops
 
 from sixarts.device import Device
 from sixarts.errors import OptionError
-from sixarts.generation import Generator, Search
-from sixarts.layers import past_bias, write_position
+from sixarts.generation import CHUNK, Generator, Search, largest
+from sixarts.step_cache import past_bias, write_position
 
 EOS, START = 0, 3
 #: How much less likely a token gets each time that it was produced: it is known from the cache alone.
@@ -232,3 +232,22 @@ def test_published_settings() -> None:
 def test_options_change_only_themselves(beams: int, temperature: float, top_k: int) -> None:
     found = search().with_options(beams=beams, temperature=temperature, top_k=top_k)
     assert (found.beams, found.temperature, found.top_k, found.max_length) == (beams, temperature, top_k, 5)
+
+
+@pytest.mark.quick
+@given(
+    seed=st.integers(0, 2**31),
+    size=st.sampled_from([3, CHUNK, 9 * CHUNK, 9 * CHUNK + 5, 3000]),
+    data=st.data(),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_largest_are_those_of_a_sort(seed: int, size: int, data: st.DataObject) -> None:
+    """Also where many are equal, or minus infinity: the first places of them are taken."""
+    random = np.random.default_rng(seed)
+    scores = random.integers(-3, data.draw(st.sampled_from([-2, 2, 10**6])), (2, 3, size)).astype("float32")
+    scores[random.random(scores.shape) < 0.2] = -np.inf
+    count = data.draw(st.integers(1, min(size, 12)))
+    values, places = (ops.convert_to_numpy(found) for found in largest(ops.convert_to_tensor(scores), count))
+    expected = np.argsort(-scores, axis=-1, kind="stable")[..., :count]
+    np.testing.assert_array_equal(values, np.take_along_axis(scores, expected, axis=-1))
+    np.testing.assert_array_equal(places, expected)

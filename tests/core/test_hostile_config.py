@@ -18,10 +18,10 @@ from sixarts.blank import SPARE, blank_zeros
 from sixarts.checkpoint import write_weights
 from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.errors import CheckpointError, SixartsError, UnknownFamily
-from sixarts.json_file import read_json, read_optional_json
 from sixarts.layout import family_of, needed_files
-from sixarts.limits import POSITIONS_CAP, TRANSFORMER, check_transformer, search_limits
 from sixarts.model import Processor
+from sixarts.readers.json_file import read_json, read_optional_json
+from sixarts.readers.limits import POSITIONS_CAP, TRANSFORMER, check_transformer, search_limits
 from sixarts.spec import FamilySpec
 from sixarts_hub.listing import File, Listing
 

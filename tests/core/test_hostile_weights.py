@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_pickled import ORDERED, REBUILD, archive, legacy, plain, program, storage, tensor, text
 
-import sixarts.archive
+import sixarts.readers.archive
 from hostile import VALUES, confined, mutated, mutated_json, within
 from sixarts.checkpoint import open_weights
 from sixarts.errors import CheckpointError
-from sixarts.pickled import TEXT_CAP
+from sixarts.readers.pickled import TEXT_CAP
 
 pytestmark = pytest.mark.quick
 
@@ -419,7 +419,7 @@ def test_what_an_archive_cannot_say(lie: str) -> None:
 
 
 def test_a_directory_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sixarts.archive, "DIRECTORY_CAP", 200)
+    monkeypatch.setattr(sixarts.readers.archive, "DIRECTORY_CAP", 200)
     assert "a directory of" in attempt("pytorch_model.bin", plain_archive())
 
 

@@ -19,9 +19,9 @@ from sixarts.layers import (
     Positions,
     activation,
     mask_bias,
-    past_bias,
     sinusoids,
 )
+from sixarts.step_cache import past_bias
 
 RANDOM = np.random.default_rng(0)
 

@@ -18,8 +18,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sixarts.pickled
-import sixarts.stored
+import sixarts.readers.pickled
+import sixarts.readers.stored
 from sixarts.checkpoint import open_weights
 from sixarts.errors import CheckpointError, UnsafePickle
 
@@ -168,7 +168,7 @@ def test_reading_needs_no_pytorch(
 
 
 def test_the_reader_imports_neither_pytorch_nor_an_unpickler() -> None:
-    for module in (sixarts.pickled, sixarts.stored):
+    for module in (sixarts.readers.pickled, sixarts.readers.stored):
         tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
         names = {
             alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
@@ -450,7 +450,7 @@ def test_a_memo_far_away_takes_no_memory(tmp_path: Path) -> None:
 
 
 def test_a_pickle_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sixarts.pickled, "PICKLE_CAP", 100)
+    monkeypatch.setattr(sixarts.readers.pickled, "PICKLE_CAP", 100)
     archive(tmp_path, program(a=tensor()))
     with pytest.raises(CheckpointError, match=r"'archive/data\.pkl' of .* bytes, more than 100"):
         open_weights(tmp_path)
@@ -572,8 +572,8 @@ PIECES = [
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25))
 def test_any_program_is_read_or_refused_and_nothing_else(pieces: list[bytes]) -> None:
-    machine = sixarts.pickled.TensorUnpickler(io.BytesIO(b"\x80\x02" + b"".join(pieces) + b"."))
+    machine = sixarts.readers.pickled.TensorUnpickler(io.BytesIO(b"\x80\x02" + b"".join(pieces) + b"."))
     try:
         machine.load()
-    except (UnsafePickle, *sixarts.pickled.MALFORMED):
+    except (UnsafePickle, *sixarts.readers.pickled.MALFORMED):
         pass

@@ -33,9 +33,9 @@ with atheris.instrument_imports(
     from sixarts import archive, pickled  # noqa: F401
     from sixarts.checkpoint import open_weights
     from sixarts.errors import CheckpointError, SixartsError
-    from sixarts.json_file import json_object, read_json
     from sixarts.layout import family_of, needed_files
-    from sixarts.limits import check, check_transformer, search_limits
+    from sixarts.readers.json_file import json_object, read_json
+    from sixarts.readers.limits import check, check_transformer, search_limits
     from sixarts.spec import FamilySpec
     from sixarts_hub import Manifest, Reference
     from sixarts_hub.errors import BadReference, ManifestError, UnsafeFile

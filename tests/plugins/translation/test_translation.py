@@ -480,6 +480,18 @@ def test_evaluate(taught: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.quick
+def test_bleu_on_lower_case_tokens_sees_neither_case_nor_kinds_of_quotes() -> None:
+    from sixarts_translation.metrics import measure, measure_tokens
+
+    targets = ["Ein Mann sagt: „Hallo!“", "Zwei Hunde laufen über das Feld."]
+    answers = ['ein mann sagt: "hallo!"', "zwei Hunde Laufen über das feld ."]
+    found = measure_tokens(answers, targets, "de")["bleu_tokens"]
+    assert found.value == pytest.approx(100) and measure(answers, targets, "de")["bleu"].value < 60
+    worse = measure_tokens([answers[0], "zwei hunde."], targets, "de")
+    assert worse["bleu_tokens"].value < 80 and "lower-case Moses tokens" in worse.protocol
+
+
+@pytest.mark.quick
 def test_evaluate_without_sacrebleu_says_how_to_get_it(parrot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sacrebleu", "sacrebleu.metrics"):
         monkeypatch.setitem(sys.modules, name, None)

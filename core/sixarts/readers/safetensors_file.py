@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from sixarts.errors import CheckpointError
-from sixarts.json_file import json_object
-from sixarts.stored import (
+from sixarts.readers.json_file import json_object
+from sixarts.readers.stored import (
     AXES_CAP,
     Stored,
     damaged,

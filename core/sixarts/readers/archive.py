@@ -7,7 +7,7 @@ import struct
 import zipfile
 from typing import BinaryIO, cast
 
-from sixarts.stored import quoted
+from sixarts.readers.stored import quoted
 
 #: Most bytes of an archive's directory: 200,000 entries.
 DIRECTORY_CAP = 16 << 20

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from sixarts.archive import Archive
 from sixarts.errors import CheckpointError, UnsafePickle
-from sixarts.stored import AXES_CAP, Stored, damaged, numpy_dtype, quoted, reach, stamp
+from sixarts.readers.archive import Archive
+from sixarts.readers.stored import AXES_CAP, Stored, damaged, numpy_dtype, quoted, reach, stamp
 
 __all__ = ["TensorUnpickler", "read_pickled"]
 
