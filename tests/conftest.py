@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Before anything imports Keras: these are read once a process.
@@ -18,6 +19,7 @@ _HOME = tempfile.TemporaryDirectory(prefix="sixarts-tests-")
 os.environ["SIXARTS_HOME"] = _HOME.name
 
 import pytest  # noqa: E402
+from server import HubServer  # noqa: E402
 
 if TYPE_CHECKING:
     from sixarts.testing import Worker
@@ -40,6 +42,26 @@ def backends() -> Iterator[dict[str, Worker]]:
     yield workers()
     for worker in workers().values():
         worker.close()
+
+
+@pytest.fixture
+def server() -> Iterator[HubServer]:
+    """A hub on loopback that holds nothing."""
+    running = HubServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def everybodys(server: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HubServer:
+    """The same as the hub that every command and call asks; nothing is waited for, nothing is cached."""
+    for name in ("SIXARTS_OFFLINE", "HF_HUB_OFFLINE", "SIXARTS_LOCK", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setenv("SIXARTS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("sixarts_hub.retry.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("sixarts_hub.retry.LONGEST_WAIT", 0.001)
+    return server
 
 
 def pytest_unconfigure() -> None:

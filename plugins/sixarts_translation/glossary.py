@@ -19,6 +19,7 @@ import numpy as np
 from sixarts.batching import LENGTHS, Batch, bucket
 from sixarts.errors import InputError, OptionError
 from sixarts_translation.attribution import cross_attention
+from sixarts_translation.languages import written
 from sixarts_translation.marian_processor import SPACE, padded
 from sixarts_translation.segments import is_unspaced
 
@@ -150,8 +151,7 @@ class _Row:
     ) -> None:
         self.model, self.arrays, processor = model, arrays, model.processor
         self.processor = processor
-        self.language, text = processor.tagged(piece, None) if processor.languages else ("", piece)
-        self.language = self.language or str(processor.settings.get("target_lang") or "")
+        self.language, text = written(processor, piece, None)
         self.pieces = processor.source_pieces(piece, processor.source_of(options.source))
         self.terms = _found(text, terms)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sixarts.errors import InputError, OptionError, nearest
 
@@ -42,6 +42,19 @@ def tagged(
         return code_of(head, codes, "target"), body
     except OptionError as error:
         raise InputError(f"a text for {head!r}: {error}") from None
+
+
+def written(processor: Any, text: str, wanted: str | None) -> tuple[str, str]:
+    """The code of the language that a text's translation is in, empty where nobody says; and the bare text.
+
+    Args:
+        processor: a translation family's.
+        text, wanted: as for :func:`tagged`.
+    """
+    if processor.languages:
+        found: tuple[str, str] = processor.tagged(text, wanted)
+        return found
+    return str(processor.settings.get("target_lang") or ""), text
 
 
 def untagged(text: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from sixarts.training import Lesson, Training
 from sixarts_translation import glossary as glossaries
 from sixarts_translation import segments
 from sixarts_translation.documents import parts_of, read_document
-from sixarts_translation.languages import iso
+from sixarts_translation.languages import iso, written
 from sixarts_translation.lessons import Lessons, SmoothedCrossentropy
 from sixarts_translation.marian_processor import MarianProcessor, padded
 
@@ -156,18 +156,16 @@ class TranslationTask(Task):
     def check_options(self, options: Any) -> None:
         # Values out of range are found here, before any text is looked at.
         self._search(options)
-        self.model.processor.source_of(options.source)
-        if options.target is not None:
-            self.model.processor.target_of(options.target)
-        if terms := glossaries.terms_of(options.glossary):
-            glossaries.check_terms(terms, self.model.processor, self._language(options))
-
-    def _language(self, options: Any) -> str:
-        """The code of the language that is written, empty where nobody says."""
         processor = self.model.processor
-        if not processor.languages:
-            return str(processor.settings.get("target_lang") or "")
-        return str(processor.target_of(options.target)) if options.target else ""
+        processor.source_of(options.source)
+        if options.target is not None:
+            processor.target_of(options.target)
+        if terms := glossaries.terms_of(options.glossary):
+            # Without an option each text may name a language of its own.
+            told = options.target or not processor.languages
+            glossaries.check_terms(
+                terms, processor, written(processor, "", options.target)[0] if told else ""
+            )
 
     @classmethod
     def choosing(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -261,8 +259,7 @@ class TranslationTask(Task):
     def join(self, results: Sequence[list[tuple[str, float]]], x: str, options: Any) -> Translation:
         found = self._parts(x, options)
         sources = [part.text for part in found if part.translated]
-        target, _ = self._tagged(x, options)
-        language = target or self.model.processor.settings.get("target_lang") or ""
+        language, _ = written(self.model.processor, x, options.target)
         whole = [
             Translation(
                 segments.joined(found, texts, language),

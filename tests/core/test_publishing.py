@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Iterator
@@ -78,23 +77,10 @@ def folder(saved: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """A hub on loopback that is everybody's."""
-    if "server" not in sys.modules:
-        path = Path(__file__).parents[1] / "hub" / "server.py"
-        spec = importlib.util.spec_from_file_location("server", path)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["server"] = module
-        spec.loader.exec_module(module)
-    running = sys.modules["server"].HubServer()
-    for name in ("SIXARTS_OFFLINE", "HF_HUB_OFFLINE", "SIXARTS_LOCK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", running.url)
-    monkeypatch.setenv("SIXARTS_HOME", str(tmp_path / "home"))
+def server(everybodys: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A hub that everybody asks, as one who may write."""
     monkeypatch.setenv("HF_TOKEN", "hf_writer")
-    yield running
-    running.close()
+    return everybodys
 
 
 def test_what_is_pushed_comes_back_to_the_bit(server: Any, folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,6 @@ FILES = {
     "README.md": b"# A model",
     "modeling.py": b"import os",
 }
-
-
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    """A hub on loopback that holds nothing."""
-    running = HubServer()
-    yield running
-    running.close()
 
 
 @pytest.fixture

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +16,6 @@ from sixarts.errors import CheckpointError, InputError, NotFound, OptionError, U
 from sixarts_hub import Hub
 
 NAME = "Helsinki-NLP/opus-mt-xx-yy"
-
-
-def _server_module() -> Any:
-    """The hub tests' server, which lies beside tests that pytest does not put on this folder's path."""
-    if "server" not in sys.modules:
-        path = Path(__file__).parents[2] / "hub" / "server.py"
-        spec = importlib.util.spec_from_file_location("server", path)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["server"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["server"]
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    running = _server_module().HubServer()
-    yield running
-    running.close()
 
 
 @pytest.fixture
