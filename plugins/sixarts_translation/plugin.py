@@ -111,5 +111,15 @@ def sixarts_models() -> list[ModelEntry]:
             languages=("en", "zh"),
             folder="sixarts_translation:starters/en-zh",
             options={"source": "en", "target": "zh"},
-        )
+        ),
+        ModelEntry(
+            reference="starter/en-ja",
+            task="translation",
+            family="marian",
+            license="CC-BY-2.0",
+            summary="English to Japanese, everyday sentences; trained by this project on the Tanaka corpus.",
+            languages=("en", "ja"),
+            folder="sixarts_translation:starters/en-ja",
+            options={"source": "en", "target": "ja"},
+        ),
     ]

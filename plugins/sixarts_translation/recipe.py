@@ -231,6 +231,8 @@ def card(task: sa.Task, name: str, parts: corpora.Split, held_out: sa.Metrics, h
     words, beams = recipe.words, recipe.network["num_beams"]
     source, target = recipe.training["source_language"], recipe.training["target_language"]
     cost = task.footprint()
+    sampling = recipe.training["subword_sampling"]
+    cut = f"were cut anew each epoch (Kudo 2018, alpha {sampling})" if sampling else "were cut in one way"
     figures = "\n".join(
         f"| {name} | {metric.value:.1f} | {metric.low:.1f} to {metric.high:.1f} |"
         for name, metric in held_out.values.items()
@@ -247,7 +249,7 @@ translate("I have a dog.").text
         "Data": f"{words.data}\n\nPairs: {parts}.",
         "Training": f"""`python -m sixarts_translation.recipe {name} DATA FOLDER` makes such a folder again:
 tokenizers and network from nothing, {len(history.metrics["loss"])} epochs, the mean of the last
-{recipe.training["average"]} epochs' weights. Words were cut anew each epoch (Kudo 2018). The same machine and
+{recipe.training["average"]} epochs' weights. Words {cut}. The same machine and
 versions of libraries give the same weights. Choices were made on the validation part.""",
         "Evaluation": f"""On the {held_out.count} held-out pairs, beam {beams}, measured once by the recipe,
 on the half-precision weights; 95 % intervals by bootstrap.

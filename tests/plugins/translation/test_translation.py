@@ -580,10 +580,30 @@ def test_one_language_by_name(starter: Any) -> None:
     text = "I have a dog."
     assert starter(text, source="English", target="Chinese").text == starter(text).text
     assert sa.load("translation", source="en", target="Chinese").reference == "starter/en-zh"
+    assert sa.load("translation", target="Japanese").reference == "starter/en-ja"
     with pytest.raises(OptionError, match="this model's target is 'zh'"):
         starter(text, target="French")
     with pytest.raises(OptionError, match="no model in the catalog"):
         sa.load("translation", source="zh", target="en")
+
+
+@pytest.mark.parametrize(
+    ("reference", "text", "answer"),
+    [
+        ("starter/en-zh", "I have a dog.", "我有一只狗。"),
+        ("starter/en-ja", "I have a dog.", "私は犬を飼っている。"),
+    ],
+)
+def test_a_starter_is_small_and_answers_with_its_card(reference: str, text: str, answer: str) -> None:
+    from sixarts.card_check import check
+    from sixarts.plugins import registry
+
+    folder = registry().starter_folder(reference)
+    assert folder is not None
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
+    translate = sa.load("translation", reference, device="cpu")
+    assert translate(text).text == answer
+    assert check(translate.card, "translation") == []
 
 
 # Training.
