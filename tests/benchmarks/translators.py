@@ -91,7 +91,7 @@ def corpus(sentences: int, seed: int = 0) -> list[str]:
     draw = random.Random(seed)
 
     def word() -> str:
-        return "".join(draw.choice(SYLLABLES) for _ in range(draw.randint(1, 4)))
+        return "".join(draw.choice(SYLLABLES) for _ in range(draw.randint(1, 2)))
 
     return [
         " ".join(word() for _ in range(min(max(int(draw.lognormvariate(2.2, 0.6)), 2), 40))).capitalize()
