@@ -211,11 +211,12 @@ def _keep_what_jax_compiles() -> None:
 
     if jax.config.jax_compilation_cache_dir is not None:
         return
-    folder = Path(os.environ.get("SIXARTS_HOME") or "~/.cache/sixarts").expanduser() / "compiled"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):  # the second where nobody has a home
+        folder = Path(os.environ.get("SIXARTS_HOME") or "~/.cache/sixarts").expanduser() / "compiled"
         folder.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
-        jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
+        if os.access(folder, os.W_OK):
+            jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
+            jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
 
 
 def _for_torch(function: Callable[..., Any], variables: list[Any]) -> Callable[..., Any]:

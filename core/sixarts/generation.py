@@ -1,7 +1,7 @@
 """Token sequences from an encoder–decoder: greedy search, beam search and sampling over a cached step.
 
-The loop runs inside one compiled function (``keras.ops.while_loop``), and stops as soon as every row is
-done. Sequences and caches grow in stages, so that short answers never pay for the longest one allowed;
+The loop runs inside one compiled function (on PyTorch: around a traced one), and stops as soon as every row
+is done. Sequences and caches grow in stages, so that short answers never pay for the longest one allowed;
 each stage compiles once and is then reused. Semantics, lengths and scores follow the beam search
 published with ``transformers`` (``GenerationMixin``, read at 5.23): the same weights give the same tokens.
 
@@ -210,7 +210,8 @@ class Generator:
             "forced": np.zeros((rows, 0), "int32") if forced is None else forced.astype("int32"),
         }
         for length in stages:
-            state = _grown(state, length)
+            with self.model.device.scope():
+                state = _grown(state, length)
             state = run(state, memory, {**dynamic, "noise": noise[:, :length]})
             if not bool(to_numpy(state["open"])):
                 break

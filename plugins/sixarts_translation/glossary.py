@@ -45,9 +45,11 @@ def terms_of(glossary: Mapping[str, str] | str | Path | None) -> dict[str, str]:
     if glossary is None:
         return {}
     if isinstance(glossary, str | Path):
+        path = Path(glossary)
         try:
-            glossary = _read(Path(glossary), Path(glossary).stat().st_mtime_ns)
-        except (InputError, OSError) as error:
+            known = path.stat() if path.is_file() else None
+            glossary = _read(path, *((known.st_size, known.st_mtime_ns) if known else ()))
+        except InputError as error:
             raise OptionError(f"glossary={str(glossary)!r}: {error}") from None
     if not isinstance(glossary, Mapping):
         raise OptionError(
@@ -60,8 +62,8 @@ def terms_of(glossary: Mapping[str, str] | str | Path | None) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=16)
-def _read(path: Path, changed: int) -> dict[str, str]:
-    """A file's pairs; every batch asks for them, and they are read again once the file has changed."""
+def _read(path: Path, *state: int) -> dict[str, str]:
+    """A file's pairs; every batch asks for them, and they are read again once its size or time is another."""
     from sixarts.files import pairs
 
     return dict(pairs(path))
@@ -74,10 +76,10 @@ def check_terms(terms: Mapping[str, str], processor: Any, target: str) -> None:
         OptionError: its pieces do not give the term back.
     """
     for term in terms.values():
-        written = processor.decode(_tokens(processor, term, target))
-        if written != term:
+        given = processor.decode(_tokens(processor, term, target))
+        if given != term:
             raise OptionError(
-                f"glossary with {term!r}, which this model can only write as {written!r}; expected a term of "
+                f"glossary with {term!r}, which this model can only write as {given!r}; expected a term of "
                 "its vocabulary's characters"
             )
 

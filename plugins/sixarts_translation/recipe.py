@@ -199,12 +199,13 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.epochs:
         training["epochs"] = chosen.epochs
     history = task.fit(parts.train, parts.validation, **training, folder=chosen.folder / "checkpoints")
+    if history.stopped == "interrupted":
+        print(history, flush=True)
+        raise SystemExit(130)
     for epoch, figures in enumerate(zip(*history.metrics.values(), strict=True), 1):
         named = zip(history.metrics, figures, strict=True)
         print(f"epoch {epoch}: " + ", ".join(f"{name} {figure:.4g}" for name, figure in named))
     print(history, flush=True)
-    if history.stopped == "interrupted":
-        raise SystemExit(130)
     task.model.stored_dtype = "float16"
     # What ships is the rounded model, so that is what is measured.
     starter = sa.load("translation", task.save(chosen.folder / "draft"))

@@ -2,19 +2,21 @@
 
 Run it as ``python tests/benchmarks/bench_translation.py [PAIRS]``; ``pip install ctranslate2`` first, or its
 rows are left out. Every translator reads the same random weights of opus-mt's size and gives as many tokens;
-each has a process of its own with two threads, and they take turns, so that a busy machine slows all alike.
-Ratios are of medians over the pairs. A first call, which compiles, is told apart. Exit code 1 when a limit is
-broken.
+each has a process of its own on the same two cores, and they take turns, so that a busy machine slows all
+alike. Ratios are of medians over the pairs. A first call, which compiles, is told apart. Exit code 1 when a
+limit is broken.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import tempfile
-from pathlib import Path
 from statistics import median
 from typing import Any
+
+from translators import THREADS
 
 from sixarts.testing.workers import Worker, installed_backends
 
@@ -33,7 +35,6 @@ LIMITS = {
 ENGINE, CORPUS = 1.0, 1.5
 #: Most shapes of batches that a corpus may need.
 SHAPES = 6
-HERE = {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "2"}
 
 
 class Racer:
@@ -41,7 +42,8 @@ class Racer:
 
     def __init__(self, name: str, backend: str, kind: str, folder: str) -> None:
         self.name, self.kind, self.folder = name, kind, folder
-        self.worker = Worker(backend, HERE)
+        # What JAX compiled in an earlier run would hide what compiling costs.
+        self.worker = Worker(backend, {"SIXARTS_HOME": f"{folder}/home-{kind}-{backend}"})
 
     def run(self, what: str, *arguments: Any) -> Any:
         return self.worker.call(f"translators:{self.kind}_{what}", self.folder, *arguments)
@@ -127,8 +129,11 @@ def new_lengths(ours: list[Racer]) -> int:
 
 def main(pairs: int = PAIRS) -> int:
     """Prints every ratio with its limit; returns the exit code."""
+    if hasattr(os, "sched_setaffinity"):
+        # Not every backend takes a number of threads; all of them count the cores that they may use.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     with tempfile.TemporaryDirectory() as folder:
-        writer = Worker("torch", HERE)
+        writer = Worker("torch")
         writer.call("translators:write_model", folder)
         writer.close()
         ours = [Racer(f"ours on {name}", name, "ours", folder) for name in sorted(installed_backends())]

@@ -30,10 +30,10 @@ sys.path[:0] = [str(ROOT / floor) for floor in ("hub", "core", "plugins")]
 with atheris.instrument_imports(
     include=["sixarts", "sixarts_hub", "sixarts_translation", "pickletools", "zipfile"]
 ):
-    from sixarts import archive, pickled  # noqa: F401
     from sixarts.checkpoint import open_weights
     from sixarts.errors import CheckpointError, SixartsError
     from sixarts.layout import family_of, needed_files
+    from sixarts.readers import archive, pickled  # noqa: F401
     from sixarts.readers.json_file import json_object, read_json
     from sixarts.readers.limits import check, check_transformer, search_limits
     from sixarts.spec import FamilySpec

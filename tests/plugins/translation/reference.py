@@ -247,3 +247,22 @@ def searched(
     return [
         generator(inputs, Search.from_config(SEARCH | search), seed, start, forced) for search in searches
     ]
+
+
+def python_steps(folder: str, inputs: Mapping[str, np.ndarray], search: Mapping[str, Any]) -> tuple[int, int]:
+    """How often Python ran the network's step while it made sequences, and their length."""
+    from sixarts.generation import Generator, Search
+
+    model = opened(folder)
+    calls: list[int] = []
+
+    class Counted:
+        device, variables = model.device, model.variables
+        encode, empty_cache = model.encode, model.empty_cache
+
+        def step(self, *arguments: Any) -> Any:
+            calls.append(1)
+            return model.step(*arguments)
+
+    found = Generator(Counted())(inputs, Search.from_config(SEARCH | search))
+    return len(calls), found["tokens"].shape[-1]

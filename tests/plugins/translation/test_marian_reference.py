@@ -259,3 +259,15 @@ def test_sampling_draws_from_the_distribution(
     chi_square = ((observed[some] - expected[some]) ** 2 / expected[some]).sum()
     freedom = some.sum() - 1
     assert chi_square < freedom + 5 * np.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_the_step_is_compiled_or_traced_on_every_backend(
+    small: tuple[Path, Any], backends: dict[str, Any], beams: int
+) -> None:
+    """Python runs it a few times to see what it does, and not once a token."""
+    search = {"num_beams": beams, "max_length": 30, "eos_token_id": WORDS - 2}
+    arguments = (str(small[0]), source(3), search)
+    found = {name: worker.call("reference:python_steps", *arguments) for name, worker in backends.items()}
+    found["here"] = reference.python_steps(*arguments)
+    assert all(steps <= 3 and length > 6 for steps, length in found.values()), found
