@@ -16,25 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_load_memory import SIZES
 
 THREADS = 2
 #: Tokens of every source where one batch is timed.
 SOURCE = 32
-EOS, WORDS = 0, 58101
+EOS, WORDS = 0, SIZES["vocab_size"]
 PAD = WORDS - 1
 #: The size of ``Helsinki-NLP/opus-mt-*``.
-CONFIG = {
-    "vocab_size": WORDS,
-    "d_model": 512,
-    "encoder_layers": 6,
-    "decoder_layers": 6,
-    "encoder_attention_heads": 8,
-    "decoder_attention_heads": 8,
-    "encoder_ffn_dim": 2048,
-    "decoder_ffn_dim": 2048,
-    "max_position_embeddings": 512,
-    "activation_function": "swish",
-    "scale_embedding": True,
+CONFIG = SIZES | {
     "pad_token_id": PAD,
     "eos_token_id": EOS,
     "decoder_start_token_id": PAD,
