@@ -99,14 +99,21 @@ class Target:
         variable: what is assigned.
         transform: e.g. ``numpy.transpose``: PyTorch stores a dense kernel as (out, in), Keras as (in, out).
             It is also called on zeros of the stored shape, to learn the shape that it gives.
+        inverse: how a value becomes the stored tensor again, where ``transform`` does not undo itself.
     """
 
     variable: Variable
     transform: Callable[[np.ndarray], np.ndarray] | None = None
+    inverse: Callable[[np.ndarray], np.ndarray] | None = None
 
     def value(self, stored: np.ndarray) -> np.ndarray:
         """The stored tensor after ``transform``."""
         return stored if self.transform is None else self.transform(stored)
+
+    def stored(self, value: np.ndarray) -> np.ndarray:
+        """The tensor as the file has it."""
+        back = self.inverse or self.transform
+        return value if back is None else back(value)
 
 
 def open_weights(folder: Path) -> Weights:

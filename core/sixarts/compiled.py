@@ -92,7 +92,7 @@ class _TracedLoop:
 
     def __init__(self, going: Callable[[Any], Any], step: Callable[..., Any], device: Device) -> None:
         self.going, self.step, self.device = going, step, device
-        self._traced: dict[Any, Callable[..., Any]] = {}
+        self._traced: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
     def __call__(self, state: Any, *rest: Any) -> Any:
         import torch
@@ -104,20 +104,23 @@ class _TracedLoop:
             key = _signature((state, rest))
             if key not in self._traced:
                 self._traced[key] = self._trace(state, rest)
-            run = self._traced[key]
-            now, fixed = keras.tree.flatten(state), keras.tree.flatten(rest)
+            once, run = self._traced[key]
+            now = keras.tree.flatten(state)
+            same = once(*keras.tree.flatten(rest))
             going: Any = True
             while going:
-                going, *now = run(now, fixed)
+                going, *now = run(*now, *same)
             return keras.tree.pack_sequence_as(state, now)
 
-    def _trace(self, state: Any, rest: Any) -> Callable[..., Any]:
+    def _trace(self, state: Any, rest: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """What is computed once a call from ``rest``, and the step over the state and that."""
         # What is kept of them is their structure.
         shape, rest_shape = keras.tree.map_structure(lambda _: 0, (state, rest))
+        count = len(keras.tree.flatten(state))
 
-        def once(now: list[Any], fixed: list[Any]) -> list[Any]:
-            before = keras.tree.pack_sequence_as(shape, now)
-            after = self.step(before, *keras.tree.pack_sequence_as(rest_shape, fixed))
+        def whole(*leaves: Any) -> list[Any]:
+            before = keras.tree.pack_sequence_as(shape, leaves[:count])
+            after = self.step(before, *keras.tree.pack_sequence_as(rest_shape, leaves[count:]))
             return [self.going(after), *keras.tree.flatten(after)]
 
         # The tracer tells inputs apart by what they are, so none may stand in two places.
@@ -125,15 +128,51 @@ class _TracedLoop:
         try:
             from torch.fx.experimental.proxy_tensor import make_fx
 
-            graph: Any = make_fx(once)(*map(keras.tree.flatten, copies))
+            graph = make_fx(whole)(*keras.tree.flatten(copies))
         except Exception:
             # A step that looks at values cannot be traced, and runs as it is; so does one with a mistake in
             # it, which is then told without the tracer's words around it.
-            return once
+            return (lambda *fixed: fixed), whole
         graph.graph.eliminate_dead_code()
-        graph.recompile()
-        run: Callable[..., Any] = graph
-        return run
+        return _split(graph, count)
+
+
+def _split(graph: Any, count: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """A traced step, cut into what does not depend on its first ``count`` inputs, and the rest.
+
+    Ranges, masks, and views of weights and memory are most of a small step's operations, and are the same at
+    every step.
+
+    Returns:
+        A function of the inputs after the first ``count``, and one of those ``count`` and what that gives.
+    """
+    import torch
+
+    inputs = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    same = set(inputs[count:])
+    for node in graph.graph.nodes:
+        changes = node.op == "call_function" and getattr(node.target, "_schema", None) is not None
+        if node.op == "get_attr" or (
+            node.op == "call_function"
+            and not (changes and node.target._schema.is_mutable)
+            and same.issuperset(node.all_input_nodes)
+        ):
+            same.add(node)
+    used = [node for node in graph.graph.nodes if node in same and any(user not in same for user in node.users)]
+    first, then = torch.fx.Graph(), torch.fx.Graph()
+    made: dict[Any, Any] = {}
+    for node in graph.graph.nodes:
+        if node in same:
+            made[node] = first.node_copy(node, made.__getitem__)
+    first.output([made[node] for node in used])
+    made = {node: then.node_copy(node) for node in inputs[:count]}
+    made |= {node: then.placeholder(node.name) for node in used}
+    for node in graph.graph.nodes:
+        if node not in same and node.op != "placeholder":
+            made[node] = then.node_copy(node, made.__getitem__)
+    once: Callable[..., Any] = torch.fx.GraphModule(graph, first)
+    run: Callable[..., Any] = torch.fx.GraphModule(graph, then)
+    return once, run
 
 
 def to_numpy(tree: Any) -> Any:

@@ -217,8 +217,7 @@ class _Stored(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         target = self._targets[name]
-        # A layout's transforms are transposes, which undo themselves.
-        return target.value(np.asarray(keras.ops.convert_to_numpy(target.variable)))
+        return target.stored(np.asarray(keras.ops.convert_to_numpy(target.variable)))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._targets)

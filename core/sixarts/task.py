@@ -230,9 +230,12 @@ class Task:
     def __repr__(self) -> str:
         return f"<{self.name}: {self.reference or self.model.family} on {self.model.device}>"
 
-    def is_many(self, x: Any) -> bool:
-        """Whether ``x`` is a list of inputs; a task whose single input is a list overrides it."""
-        return isinstance(x, list)
+    def many(self, x: Any) -> Iterable[Any] | None:
+        """The inputs that ``x`` stands for, where it is several: a list, or what a task takes for one.
+
+        A task whose single input is a list overrides it; so does one that takes folders.
+        """
+        return x if isinstance(x, list) else None
 
     def __call__(self, x: Any, *, on_error: OnError = "raise", **options: Any) -> Any:
         """One result for one input, a list in order for a list.
@@ -250,8 +253,9 @@ class Task:
         """
         _check_on_error(on_error)
         chosen = self.chosen(**options)
-        many = self.is_many(x)
-        inputs = list(x) if many else [x]
+        found = self.many(x)
+        many = found is not None
+        inputs = [x] if found is None else list(found)
         if on_error == "raise":
             for index, entry in enumerate(inputs):
                 self._checked(entry, chosen, index if many else None)

@@ -1,12 +1,9 @@
-"""What ``fit`` learns from: batches of pairs, and the loss on them."""
+"""What ``fit`` learns from: batches of pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
-import keras
-from keras import ops
 
 from sixarts.batching import rows_bucket
 from sixarts.training import Lesson
@@ -38,22 +35,3 @@ class Lessons(Sequence[Lesson]):
             {"logits": padded(targets, self.pad, length)},
             {"logits": padded([[1] * len(row) for row in targets], 0, length).astype("float32")},
         )
-
-
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of token numbers ``[b, t]`` against logits ``[b, t, v]``, a weighted mean over tokens.
-
-    Args:
-        smoothing: share of each target's probability that is spread over the vocabulary
-            (Szegedy et al. 2016, section 7).
-    """
-
-    def __init__(self, smoothing: float) -> None:
-        super().__init__(name="crossentropy", reduction="mean_with_sample_weight")
-        self.smoothing = smoothing
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        scores = ops.log_softmax(y_pred, axis=-1)
-        places = ops.cast(y_true, "int32")[..., None]
-        right = ops.take_along_axis(scores, places, axis=-1)[..., 0]
-        return -(1 - self.smoothing) * right - self.smoothing * ops.mean(scores, axis=-1)

@@ -14,6 +14,7 @@ import numpy as np
 from sixarts.batching import LENGTHS, Batch, bucket, shuffled
 from sixarts.errors import InputError, OptionError, TrainingError
 from sixarts.explanation import Explanation
+from sixarts.losses import SmoothedCrossentropy
 from sixarts.result import Metrics, Result
 from sixarts.task import Options, Task
 from sixarts.training import Lesson, Training
@@ -21,7 +22,7 @@ from sixarts_translation import glossary as glossaries
 from sixarts_translation import segments
 from sixarts_translation.documents import parts_of, read_document
 from sixarts_translation.languages import iso, written
-from sixarts_translation.lessons import Lessons, SmoothedCrossentropy
+from sixarts_translation.lessons import Lessons
 from sixarts_translation.marian_processor import MarianProcessor, padded
 
 #: Characters of the longest text whose cut into sentences is remembered.

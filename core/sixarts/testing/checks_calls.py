@@ -130,7 +130,7 @@ def bad_input_named(subject: Subject) -> None:
     task, good = subject.task, subject.sample
     for bad in subject.spec.bad_inputs:
         with computing(task) as calls:
-            if not task.is_many(bad):
+            if task.many(bad) is None:
                 _expect_refused(lambda bad=bad: task(bad), bad, None)
                 _expect_refused(lambda bad=bad: task.live(bad), bad, None)
             _expect_refused(lambda bad=bad: task([good, bad, good]), bad, 1)

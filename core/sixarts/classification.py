@@ -1,0 +1,233 @@
+"""Tasks that answer with a class: what sentiment, pictures and clips share.
+
+A family that serves them has an output ``logits`` ``[b, classes]`` and a processor with ``labels``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sixarts.batching import Batch, rows_bucket
+from sixarts.errors import InputError, OptionError, nearest
+from sixarts.losses import SmoothedCrossentropy
+from sixarts.result import Metric, Metrics, Result
+from sixarts.task import Options, Task
+from sixarts.training import History, Lesson, Training
+
+
+@dataclass(frozen=True)
+class Classification(Result):
+    """The class of an input.
+
+    Attributes:
+        label: its name.
+        score: its probability.
+        scores: probability of each class shown, the likeliest first.
+    """
+
+    label: str
+    score: float
+    scores: Mapping[str, float] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.score:.0%})"
+
+    def plot(self) -> Any:
+        """A bar for each class shown."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5, 0.9 + 0.32 * len(self.scores)), layout="constrained")
+        self.draw_scores(figure.add_subplot())
+        return figure
+
+    def draw_scores(self, axes: Any) -> None:
+        """Draws a bar for each class shown, with its probability."""
+        from sixarts.pictures import drawable, fonts_for
+
+        names = drawable(self.scores)
+        bars = axes.barh(range(len(names)), list(self.scores.values()), color="#2563eb")
+        axes.bar_label(bars, [f"{score:.1%}" for score in self.scores.values()], padding=4)
+        axes.set_yticks(range(len(names)), names, family=fonts_for(names) or ["DejaVu Sans"])
+        axes.set(xlim=(0, 1.15), xlabel="probability", xticks=(0, 0.5, 1))
+        axes.invert_yaxis()
+        axes.spines[["top", "right"]].set_visible(False)
+
+
+@dataclass(frozen=True)
+class ClassificationOptions(Options):
+    """Options of tasks that answer with a class.
+
+    Attributes:
+        top: how many classes ``scores`` shows; 0 shows all.
+    """
+
+    top: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.top < 0:
+            raise OptionError(f"top={self.top!r}; expected 0 or more")
+
+
+@dataclass(frozen=True)
+class ClassificationTraining(Training):
+    """Options of ``fit`` for tasks that answer with a class.
+
+    Attributes:
+        label_smoothing: share of each target's probability spread over the classes (Szegedy et al. 2016).
+        freeze: learn the head alone, on the features that the network has.
+    """
+
+    label_smoothing: float = 0.0
+    freeze: bool = False
+
+
+class Classifier(Task):
+    """A task that answers with a :class:`Classification`; a domain writes ``check`` and ``arrays``."""
+
+    Options = ClassificationOptions
+    Training = ClassificationTraining
+
+    def arrays(self, pieces: Sequence[Any], options: Any) -> tuple[dict[str, np.ndarray], Sequence[Any]]:
+        """The model's inputs for some pieces, and what ``result`` is told of each of them."""
+        raise NotImplementedError
+
+    def result(self, label: str, score: float, scores: Mapping[str, float], context: Any) -> Any:
+        """The answer for one piece."""
+        return Classification(label, score, scores)
+
+    def prepare(self, pieces: Sequence[Any], options: Any) -> Batch:
+        return Batch(*self.arrays(pieces, options))
+
+    def finish(self, outputs: Mapping[str, np.ndarray], batch: Batch, options: Any) -> list[Any]:
+        labels, answers = self.model.processor.labels, []
+        for row, context in zip(probabilities(outputs["logits"]), batch.context, strict=True):
+            order = np.argsort(-row, kind="stable")
+            shown = {labels[place]: float(row[place]) for place in order[: options.top or len(order)]}
+            answers.append(self.result(labels[order[0]], float(row[order[0]]), shown, context))
+        return answers
+
+    # Learning.
+
+    def fit(self, examples: Any, validation: Any = None, **options: Any) -> History:
+        try:
+            return super().fit(examples, validation, **options)
+        finally:
+            if self.model.built:
+                self.model.freeze(False)
+
+    def check_example(self, example: Any, options: Any) -> None:
+        super().check_example(example, options)
+        if not (isinstance(example[1], str) and example[1].strip()):
+            raise InputError(f"label {example[1]!r}; expected the name of a class")
+
+    def adapt(self, examples: Sequence[tuple[Any, str]], training: Any) -> tuple[str, ...]:
+        """A new head where the examples have a class that the network does not tell apart."""
+        wanted = sorted({label for _, label in examples})
+        known = self.model.processor.labels if self.model.built else ()
+        replaced: tuple[str, ...] = ()
+        if not set(wanted) <= set(known):
+            self.model = self.model.with_labels(wanted)
+            kept = sorted(set(known) & set(wanted))
+            replaced = (
+                f"head of {len(known)} classes by one of {len(wanted)}"
+                + (f", {len(kept)} of them kept" if kept else ""),
+            )
+        self.model.freeze(training.freeze)
+        return replaced
+
+    def learn(self, examples: Sequence[tuple[Any, str]], training: Any, epoch: int) -> Iterable[Lesson]:
+        labels = list(self.model.processor.labels)
+        unknown = sorted({label for _, label in examples} - set(labels))
+        if unknown:
+            raise InputError(f"labels {', '.join(unknown)}; expected some of {', '.join(labels)}")
+        return Lessons(self, examples, {label: place for place, label in enumerate(labels)}, training, epoch)
+
+    def augment(self, arrays: dict[str, np.ndarray], training: Any, epoch: int, number: int) -> Any:
+        """Changes a batch at random, as its class does not change; by default not at all."""
+        return arrays
+
+    def loss(self, training: Any) -> Any:
+        return {"logits": SmoothedCrossentropy(training.label_smoothing)}
+
+    # Judging.
+
+    def measure(self, results: Sequence[Any], targets: Sequence[str], options: Any) -> Metrics:
+        """Accuracy, with Wilson's interval."""
+        right = sum(result.label == target for result, target in zip(results, targets, strict=True))
+        accuracy = Metric(right / len(targets), *wilson(right, len(targets)))
+        return Metrics({"accuracy": accuracy}, "share of inputs; Wilson interval", len(targets))
+
+    def label_of(self, target: Any, answer: Any) -> str:
+        """The class that is explained: ``target``, or the answer's own.
+
+        Raises:
+            OptionError: no such class.
+        """
+        labels = self.model.processor.labels
+        if target is None:
+            return str(answer.label)
+        if target not in labels:
+            near = nearest(str(target), labels) or labels[:10]
+            raise OptionError(f"target={target!r}; expected a class, e.g. {', '.join(near)}")
+        return str(target)
+
+
+class Lessons(Sequence[Lesson]):
+    """Shuffled batches of examples and their classes, made when they are asked for."""
+
+    def __init__(
+        self, task: Any, examples: Sequence[Any], numbers: Mapping[str, int], training: Any, epoch: int
+    ) -> None:
+        self.task, self.examples, self.numbers = task, examples, numbers
+        self.training, self.epoch = training, epoch
+        self.order = np.random.default_rng([training.seed, epoch]).permutation(len(examples))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.training.batch_size)
+
+    def __getitem__(self, place: Any) -> Lesson:
+        size = self.training.batch_size
+        chosen = [self.examples[i] for i in self.order[place * size : (place + 1) * size]]
+        if not chosen:
+            raise IndexError(place)
+        arrays, _ = self.task.arrays([x for x, _ in chosen], self.task.options)
+        # Rows are rounded up, with weight 0, so that the last batch compiles nothing new.
+        rows = rows_bucket(len(chosen), size)
+        arrays = dict(Batch(arrays).filled(rows).arrays)
+        arrays = self.task.augment(arrays, self.training, self.epoch, place)
+        targets = np.zeros(rows, "int32")
+        targets[: len(chosen)] = [self.numbers[label] for _, label in chosen]
+        weights = np.zeros(rows, "float32")
+        weights[: len(chosen)] = 1
+        return Lesson(arrays, {"logits": targets}, {"logits": weights})
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis.
+
+    >>> probabilities(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927).
+
+    >>> [round(end, 3) for end in wilson(9, 10)], wilson(10, 10)[1]
+    ([0.596, 0.982], 1.0)
+    """
+    z = 1.959964
+    share = right / count
+    middle = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    # At 0 and 1 the share is the end itself, which rounding may miss.
+    return min((middle - spread) / scale, share), max((middle + spread) / scale, share)

@@ -1,0 +1,1 @@
+"""Safe decoding of images, audio and video into arrays: formats are allowed one by one, sizes checked first."""

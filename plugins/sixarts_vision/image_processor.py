@@ -1,0 +1,218 @@
+"""What published checkpoints do to a picture before their network sees it, step by step as they state it.
+
+Source: ``preprocessor_config.json`` as ``transformers`` reads it; where the file leaves a value out, that of
+the named processor class stands (transformers 5.24, ``models/*/image_processing_pil_*.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image
+
+from sixarts.errors import CheckpointError
+from sixarts.labeled import labels_of
+from sixarts.model import Processor, read_json, write_json
+
+FILE = "preprocessor_config.json"
+#: Largest side that a configuration may resize or crop to.
+SIDE = 4096
+
+STANDARD = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+_COMMON = {
+    "do_resize": True,
+    "do_center_crop": False,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "default_to_square": True,
+}
+#: Class of the processor, without its ending, to what it does where the file does not say.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "ViT": {**_COMMON, **STANDARD, "size": {"height": 224, "width": 224}, "resample": 2},
+    "DeiT": {
+        **_COMMON,
+        **STANDARD,
+        "size": {"height": 256, "width": 256},
+        "crop_size": {"height": 224, "width": 224},
+        "do_center_crop": True,
+        "resample": 3,
+    },
+    "ConvNext": {
+        **_COMMON,
+        **STANDARD,
+        "size": {"shortest_edge": 384},
+        "default_to_square": False,
+        "resample": 3,
+        "crop_pct": 224 / 256,
+    },
+    "Bit": {
+        **_COMMON,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073],
+        "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "size": {"shortest_edge": 224},
+        "default_to_square": False,
+        "crop_size": {"height": 224, "width": 224},
+        "do_center_crop": True,
+        "resample": 3,
+    },
+}
+_ENDINGS = ("ImageProcessorFast", "ImageProcessorPil", "ImageProcessor", "FeatureExtractor")
+
+
+class ImageProcessor(Processor):
+    """RGB pictures to the array that a network takes.
+
+    Args:
+        settings: as ``preprocessor_config.json`` holds them.
+        labels: the network's classes, in order.
+
+    Raises:
+        CheckpointError: a processor class or a value that this cannot follow.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], labels: Sequence[str]) -> None:
+        self.stated, self.labels = dict(settings), tuple(labels)
+        named = str(settings.get("image_processor_type") or settings.get("feature_extractor_type") or "ViT")
+        kind = named
+        for ending in _ENDINGS:
+            kind = kind.removesuffix(ending)
+        if kind not in DEFAULTS:
+            known = ", ".join(f"{name}ImageProcessor" for name in DEFAULTS)
+            raise CheckpointError(f"{FILE} names the processor {named[:60]!r}; expected one of {known}")
+        full = {**DEFAULTS[kind], **{name: value for name, value in settings.items() if value is not None}}
+        self.kind = kind
+        square = bool(full["default_to_square"])
+        self.size = _size("size", full["size"], square) if full["do_resize"] else None
+        self.crop = _size("crop_size", full["crop_size"], True) if full["do_center_crop"] else None
+        self.resample = _resample(full["resample"])
+        self.crop_share = _number("crop_pct", full.get("crop_pct", 1.0))
+        self.scale = _number("rescale_factor", full["rescale_factor"]) if full["do_rescale"] else 1.0
+        normalized = bool(full["do_normalize"])
+        self.mean = _channels("image_mean", full["image_mean"] if normalized else 0.0)
+        self.std = _channels("image_std", full["image_std"] if normalized else 1.0)
+        if not self.std.all():
+            raise CheckpointError(f"{FILE} has image_std {full['image_std']}; expected no zero")
+
+    @classmethod
+    def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:
+        return cls(read_json(folder / FILE), labels_of(config))
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / FILE, self.stated)
+
+    def relabeled(self, labels: Sequence[str]) -> Self:
+        """The same for other classes."""
+        return type(self)(self.stated, labels)
+
+    def arrays(self, images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """``pixel_values`` ``[b, height, width, 3]`` in float32, of ``uint8`` pictures of any sizes."""
+        return {"pixel_values": np.stack([self.normalized(self.shaped(image)) for image in images])}
+
+    def shaped(self, image: np.ndarray) -> np.ndarray:
+        """The picture resized and cropped, still ``uint8``."""
+        if self.size is not None:
+            if self.kind == "ConvNext":
+                return self._convnext(image)
+            image = self._resized(image, *self._target(image, self.size))
+        return image if self.crop is None else center_crop(image, *self.crop)
+
+    def normalized(self, image: np.ndarray) -> np.ndarray:
+        """Values as the network takes them, float32."""
+        factor = (self.scale / self.std).astype("float32")
+        return image * factor - (self.mean / self.std).astype("float32")
+
+    def _target(self, image: np.ndarray, size: Any) -> tuple[int, int]:
+        return shortest(image.shape[:2], size) if isinstance(size, int) else size
+
+    def _convnext(self, image: np.ndarray) -> np.ndarray:
+        """Liu et al. 2022: below 384 pixels a crop of ``crop_pct``, from there on the whole, warped."""
+        side = self.size
+        if not isinstance(side, int):
+            raise CheckpointError(f"{FILE} states size {self.stated.get('size')}; expected shortest_edge")
+        if side >= 384:
+            return self._resized(image, side, side)
+        image = self._resized(image, *shortest(image.shape[:2], int(side / self.crop_share)))
+        return center_crop(image, side, side)
+
+    def _resized(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
+        if image.shape[:2] == (height, width):
+            return image
+        return np.asarray(Image.fromarray(image).resize((width, height), self.resample))
+
+
+def shortest(size: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Height and width whose shorter one is ``side``, in the proportions of ``size``.
+
+    >>> shortest((480, 640), 256)
+    (256, 341)
+    """
+    height, width = size
+    low, high = sorted((height, width))
+    other = int(side * high / low)
+    return (side, other) if height <= width else (other, side)
+
+
+def center_crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The middle of a picture, with black around it where it is smaller.
+
+    >>> center_crop(np.ones((2, 5, 3), "uint8"), 3, 3)[:, :, 0].tolist()
+    [[0, 0, 0], [1, 1, 1], [1, 1, 1]]
+    """
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    if top >= 0 and left >= 0:
+        return image[top : top + height, left : left + width]
+    full = (max(height, image.shape[0]), max(width, image.shape[1]))
+    padded = np.zeros((*full, 3), image.dtype)
+    down, across = (math.ceil((a - b) / 2) for a, b in zip(full, image.shape, strict=False))
+    padded[down : down + image.shape[0], across : across + image.shape[1]] = image
+    top, left = top + down, left + across
+    return padded[max(0, top) : top + height, max(0, left) : left + width]
+
+
+def _size(name: str, value: Any, square: bool) -> int | tuple[int, int]:
+    """Height and width, or the length of the shorter side."""
+    found: Any = None
+    if isinstance(value, Mapping):
+        found = (
+            value["shortest_edge"]
+            if set(value) == {"shortest_edge"}
+            else (value.get("height"), value.get("width"))
+        )
+    elif isinstance(value, int):
+        found = (value, value) if square else value
+    sides = found if isinstance(found, tuple) else (found,)
+    if not all(type(side) is int and 1 <= side <= SIDE for side in sides):
+        raise CheckpointError(
+            f"{FILE} has {name} {str(value)[:60]}; expected height and width, or shortest_edge, up to {SIDE}"
+        )
+    return found
+
+
+def _resample(value: Any) -> Image.Resampling:
+    try:
+        return Image.Resampling(value)
+    except ValueError:
+        raise CheckpointError(f"{FILE} has resample {str(value)[:40]}; expected one of Pillow's 0 to 5") from None
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise CheckpointError(f"{FILE} has {name} {str(value)[:40]}; expected a number above 0")
+    return float(value)
+
+
+def _channels(name: str, value: Any) -> np.ndarray:
+    values = value if isinstance(value, list) else [value] * 3
+    fine = len(values) == 3 and all(
+        isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+        for number in values
+    )
+    if not fine:
+        raise CheckpointError(f"{FILE} has {name} {str(value)[:60]}; expected three finite numbers")
+    return np.array(values, "float64")

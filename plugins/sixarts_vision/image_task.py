@@ -1,0 +1,104 @@
+"""The ``image-classification`` task: a picture to what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sixarts.classification import Classification, ClassificationOptions, ClassificationTraining, Classifier
+from sixarts.errors import InputError, OptionError
+from sixarts.explanation import Explanation
+from sixarts.media.images import check_image, images_in, read_image, thumbnail
+from sixarts_vision.augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class ImageClassification(Classification):
+    """What a picture shows.
+
+    Attributes:
+        picture: the picture itself, made small, ``[height, width, 3]``.
+    """
+
+    picture: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Label, score and scores; the picture is left out."""
+        return {name: value for name, value in super().to_dict().items() if name != "picture"}
+
+    def plot(self) -> Any:
+        """The picture, and a bar for each class shown."""
+        from matplotlib.figure import Figure
+
+        if self.picture is None:
+            return super().plot()
+        figure = Figure(figsize=(8, max(3.0, 0.9 + 0.32 * len(self.scores))), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
+        left.imshow(self.picture)
+        left.set_axis_off()
+        self.draw_scores(right)
+        return figure
+
+
+@dataclass(frozen=True)
+class ImageTraining(ClassificationTraining):
+    """Options of ``fit`` for pictures.
+
+    Attributes:
+        shift: how far a picture is moved at random, as a share of its sides.
+        flip: whether it is mirrored, left to right, half of the time.
+        erase: largest share of each side of a rectangle that is hidden (Zhong et al. 2020).
+    """
+
+    shift: float = 0.1
+    flip: bool = True
+    erase: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("shift", "erase"):
+            if not 0 <= getattr(self, name) < 1:
+                raise OptionError(f"{name}={getattr(self, name)!r}; expected 0 or more, and less than 1")
+
+
+class ImageClassificationTask(Classifier):
+    """Answers pictures with :class:`ImageClassification`.
+
+    A picture is a path, bytes, a ``data:`` URI, a Pillow image or an array; a folder or a glob pattern stands
+    for all the pictures in it.
+
+    Example::
+
+        classify = sixarts.load("image-classification")
+        classify("cat.jpg").label
+    """
+
+    Options = ClassificationOptions
+    Training = ImageTraining
+
+    def check(self, x: Any, options: Any) -> None:
+        check_image(x)
+
+    def many(self, x: Any) -> Iterable[Any] | None:
+        return super().many(x) if isinstance(x, list) else images_in(x)
+
+    def size(self, piece: Any) -> int:
+        return 0
+
+    def arrays(self, pieces: Sequence[Any], options: Any) -> tuple[dict[str, np.ndarray], Sequence[Any]]:
+        images = [read_image(piece) for piece in pieces]
+        return self.model.processor.arrays(images), [thumbnail(image) for image in images]
+
+    def result(self, label: str, score: float, scores: Mapping[str, float], context: Any) -> Any:
+        return ImageClassification(label, score, scores, context)
+
+    def judging(self, training: Any) -> Any:
+        return replace(training, shift=0.0, flip=False, erase=0.0)
+
+    def augment(self, arrays: dict[str, np.ndarray], training: Any, epoch: int, number: int) -> Any:
+        change = Augmentation.of(training.shift, training.flip, training.erase)
+        return change(arrays, (training.seed, epoch, number), self.model.device)
