@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -75,7 +76,8 @@ class Engine(Protocol):
     def check(self, x: Any, options: Any) -> None: ...
     def pieces(self, x: Any, options: Any) -> Generator[Any, Any, None]: ...
     def size(self, piece: Any) -> int: ...
-    def answer_pieces(self, pieces: Sequence[Any], options: Any) -> list[Any]: ...
+    def prepare(self, pieces: Sequence[Any], options: Any) -> Any: ...
+    def answer_batch(self, batch: Any, options: Any) -> list[Any]: ...
     def join(self, results: Sequence[Any], x: Any, options: Any) -> Any: ...
 
 
@@ -108,7 +110,8 @@ def stream(
 
     Pieces of several inputs share batches, sorted by size so that little is padded. At most a window of
     eight batches is held, in inputs as in pieces, since an input may have none; the first window is one
-    batch, so that the first results come soon.
+    batch, so that the first results come soon. Within a window each batch is made ready (files decoded, texts
+    cut into tokens) while the one before it is answered.
 
     Args:
         engine: the task.
@@ -144,9 +147,9 @@ def stream(
             return
         taken, queue = queue[:window], queue[window:]
         taken.sort(key=lambda item: engine.size(item[2]))
-        for start in range(0, len(taken), batch_size):
-            chunk = taken[start : start + batch_size]
-            for (slot, place, _), result in zip(chunk, _answers(engine, chunk, options), strict=True):
+        chunks = [taken[start : start + batch_size] for start in range(0, len(taken), batch_size)]
+        for chunk, results in _answered(engine, chunks, options):
+            for (slot, place, _), result in zip(chunk, results, strict=True):
                 _deliver(engine, slot, place, result, queue)
         window = min(window * 2, batch_size * WINDOW)
 
@@ -178,10 +181,34 @@ def _enqueue(slot: _Slot, piece: Any, queue: list[Any]) -> None:
     slot.waiting += 1
 
 
-def _answers(engine: Engine, chunk: Sequence[Any], options: Any) -> list[Any]:
+def _answered(
+    engine: Engine, chunks: Sequence[Sequence[Any]], options: Any
+) -> Iterator[tuple[Sequence[Any], list[Any]]]:
+    """Each batch with its results; the next one is made ready meanwhile."""
+    if len(chunks) == 1:
+        yield chunks[0], _answers(engine, chunks[0], options)
+        return
+    with ThreadPoolExecutor(1, "sixarts-ready") as ahead:
+        waiting = ahead.submit(engine.prepare, _pieces(chunks[0]), options)
+        for place, chunk in enumerate(chunks):
+            made, following = waiting, chunks[place + 1 : place + 2]
+            for after in following:
+                # What is ready now is taken first: the thread is free then.
+                made.exception()
+                waiting = ahead.submit(engine.prepare, _pieces(after), options)
+            yield chunk, _answers(engine, chunk, options, made.result)
+
+
+def _pieces(chunk: Sequence[Any]) -> list[Any]:
+    return [piece for _, _, piece in chunk]
+
+
+def _answers(
+    engine: Engine, chunk: Sequence[Any], options: Any, made: Callable[[], Any] | None = None
+) -> list[Any]:
     """Results of a batch; when one of its pieces cannot be answered, the others still are."""
     try:
-        return engine.answer_pieces([piece for _, _, piece in chunk], options)
+        return engine.answer_batch(made() if made else engine.prepare(_pieces(chunk), options), options)
     except InputError as error:
         if len(chunk) == 1:
             return [error]

@@ -183,12 +183,15 @@ class Attribution:
             return score(above([point, *(rest[name] for name in inputs)], training=False), place)
 
         self.cut = model.cut
-        self._embed = Compiled(lambda value: below(value, training=False), model.variables, model.device)
-        self._score = Compiled(scored, model.variables, model.device)
+        self._embed = Compiled(
+            lambda value: below(value, training=False), model.variables, model.device, model.fused
+        )
+        self._score = Compiled(scored, model.variables, model.device, model.fused)
         self._slope = Compiled(
             lambda point, rest, place: gradients(lambda value: scored(value, rest, place), point),
             model.variables,
             model.device,
+            model.fused,
         )
 
     def integrated_gradients(

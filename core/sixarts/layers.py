@@ -9,7 +9,7 @@ Shapes: ``b`` rows, ``t`` query positions, ``s`` key positions, ``h`` heads, ``d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
@@ -17,6 +17,9 @@ import numpy as np
 from keras import ops
 
 from sixarts.step_cache import write_position
+
+#: The four dense layers of an attention.
+PROJECTIONS = ("query", "key", "value", "out")
 
 #: Names that published configurations use, where they differ from Keras's own.
 ACTIVATIONS = {
@@ -51,7 +54,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
         heads: number of heads; divides ``width``.
         width: size of queries, keys, values and output together.
         dropout: rate on the attention weights.
-        bias: whether the four projections have one.
+        biases: which of the four projections have one.
         initializer: of the projections.
     """
 
@@ -60,7 +63,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
         heads: int,
         width: int,
         dropout: float = 0.0,
-        bias: bool = True,
+        biases: Collection[str] = PROJECTIONS,
         initializer: str = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -69,10 +72,14 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
 
         def dense(name: str) -> keras.layers.Dense:
             return keras.layers.Dense(
-                width, use_bias=bias, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
+                width,
+                use_bias=name in biases,
+                kernel_initializer=initializer,
+                dtype=self.dtype_policy,
+                name=name,
             )
 
-        self.query, self.key, self.value, self.out = map(dense, ("query", "key", "value", "out"))
+        self.query, self.key, self.value, self.out = map(dense, PROJECTIONS)
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, *shapes: Any, **named: Any) -> None:
@@ -172,6 +179,7 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
     Args:
         width, heads, inner: sizes of the block, of its attention, of its feed-forward layer.
         norm_first: norm before each part (Xiong et al. 2020) or, as published in 2017, after it.
+        biases: which of the attention's projections have one.
     """
 
     def __init__(
@@ -186,6 +194,7 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
         initializer: str = "glorot_uniform",
         epsilon: float = 1e-5,
         norm_first: bool = False,
+        biases: Collection[str] = PROJECTIONS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -194,6 +203,7 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
             "heads": heads,
             "width": width,
             "dropout": attention_dropout,
+            "biases": biases,
             "initializer": initializer,
         }
         self._epsilon = epsilon
@@ -242,13 +252,21 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]
 class EncoderBlock(_Block):
     """Self-attention, then feed-forward, each with a residual and a norm."""
 
-    def compute_output_spec(self, x: Any, mask: Any, training: bool = False) -> Any:
+    def compute_output_spec(self, x: Any, mask: Any = None, training: bool = False) -> Any:
         return keras.KerasTensor(x.shape, self.compute_dtype)
 
-    def call(self, x: Any, mask: Any, training: bool = False) -> Any:
-        read = self._before(x, self.attention_norm)
-        mixed, _ = self.attention(read, read, mask_bias(mask, self.compute_dtype), training=training)
+    def call(self, x: Any, mask: Any = None, training: bool = False) -> Any:
+        mixed, _ = self._attend(x, mask, training)
         return self._close(self._after(x, mixed, self.attention_norm, training), training)
+
+    def weights_of(self, x: Any, mask: Any = None) -> Any:
+        """How much each position looks at each other one, ``[b, h, t, t]``."""
+        return self._attend(x, mask, False)[1]
+
+    def _attend(self, x: Any, mask: Any, training: bool) -> tuple[Any, Any]:
+        read = self._before(x, self.attention_norm)
+        bias = None if mask is None else mask_bias(mask, self.compute_dtype)
+        return self.attention(read, read, bias, training=training)
 
 
 class DecoderBlock(_Block):

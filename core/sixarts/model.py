@@ -61,6 +61,9 @@ class Model:
     #: Names that ``sixarts.new`` may set in ``config.json``; none is checked where it is empty.
     settings: ClassVar[frozenset[str]] = frozenset()
 
+    #: Whether TensorFlow compiles the network with XLA; see :class:`sixarts.compiled.Compiled`.
+    fused: ClassVar[bool] = True
+
     embedded: Any = None
     cut: str = ""
 
@@ -179,7 +182,10 @@ class Model:
         """The network's outputs for a batch, as NumPy arrays by name."""
         if self._predict is None:
             self._predict = Compiled(
-                lambda inputs: self.network(inputs, training=False), self.variables, self.device
+                lambda inputs: self.network(inputs, training=False),
+                self.variables,
+                self.device,
+                self.fused,
             )
         return dict(to_numpy(self._predict(dict(arrays))))
 

@@ -273,13 +273,15 @@ class Task:
         """Results as they come, in order, in constant memory.
 
         Args:
-            inputs: anything iterable, longer than memory if need be.
+            inputs: anything iterable, longer than memory if need be; or what the task takes for several, such
+                as a folder.
             on_error: as in a call; results before a bad input are given before it raises.
             progress: whether a bar is shown; ``None`` shows it on a terminal.
             **options: see the task's ``Options``.
         """
         _check_on_error(on_error)
         chosen = self.chosen(**options)
+        inputs = found if (found := self.many(inputs)) is not None else inputs
         total = len(inputs) if isinstance(inputs, Sized) else None
         return self._streamed(inputs, chosen, on_error, progress, total)
 
@@ -507,12 +509,15 @@ class Task:
         self.check_options(chosen)
         return chosen
 
+    def answer_batch(self, batch: Batch, options: Any) -> list[Any]:
+        """Answers and finishes a batch; rows are rounded up so that few shapes compile."""
+        count = len(next(iter(batch.arrays.values())))
+        outputs = self.answer(batch.filled(rows_bucket(count, options.batch_size)), options)
+        return self.finish({name: array[:count] for name, array in outputs.items()}, batch, options)
+
     def answer_pieces(self, pieces: Sequence[Any], options: Any) -> list[Any]:
-        """Prepare, answer and finish one batch; rows are rounded up so that few shapes compile."""
-        batch = self.prepare(pieces, options)
-        rows = rows_bucket(len(pieces), options.batch_size)
-        outputs = self.answer(batch.filled(rows), options)
-        return self.finish({name: array[: len(pieces)] for name, array in outputs.items()}, batch, options)
+        """Prepares, answers and finishes one batch."""
+        return self.answer_batch(self.prepare(pieces, options), options)
 
     def _checked(self, x: Any, options: Any, index: int | None) -> None:
         try:

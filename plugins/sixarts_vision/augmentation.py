@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from sixarts.compiled import to_numpy
-from sixarts_vision.image_model import CHANNELS
+from sixarts.networks.residual import CHANNELS
 
 
 class Augmentation:

@@ -8,10 +8,8 @@ from typing import Any, ClassVar
 import keras
 
 from sixarts.labeled import LabeledModel
+from sixarts.readers.limits import NAME, TRUTH, either, number, one_of, whole
 from sixarts_vision.image_processor import ImageProcessor
-
-#: Every convolution and pooling states it: the user's Keras may be set to the other order.
-CHANNELS = "channels_last"
 
 
 class ImageModel(LabeledModel):
@@ -29,14 +27,61 @@ class ImageModel(LabeledModel):
     preparing: ClassVar[dict[str, Any]] = {"image_processor_type": "ViTImageProcessor"}
 
     def pixels(self) -> tuple[Any, Any]:
-        """The network's input, and the tensor that attribution takes for it."""
-        size = self.config["image_size"]
-        inputs = keras.Input((size, size, 3), dtype="float32", name="pixel_values")
+        """The network's input, and the tensor that attribution takes for it.
+
+        Raises:
+            CheckpointError: the processor gives pictures of another size than the network takes.
+        """
+        shown = self.processor_size()
+        inputs = keras.Input((*shown, 3), dtype="float32", name="pixel_values")
         self.embedded = keras.layers.Identity(dtype=self.device.policy, name="pixels")(inputs)
         return inputs, self.embedded
+
+    def processor_size(self) -> tuple[int | None, int | None]:
+        """Height and width of what the processor gives; ``None`` where they are the picture's own."""
+        size = self.processor.output_size
+        return size if size is not None else (None, None)
 
     def processor_for(self, labels: Sequence[str]) -> ImageProcessor:
         if self.built:
             return self.processor.relabeled(labels)
-        size = self.config["image_size"]
-        return ImageProcessor({**self.preparing, "size": {"height": size, "width": size}}, labels)
+        height, width = pair(self.config["image_size"])
+        return ImageProcessor({**self.preparing, "size": {"height": height, "width": width}}, labels)
+
+
+def pair(size: Any) -> tuple[int, int]:
+    """Height and width of a setting that is one number for both, or a list of two.
+
+    >>> pair(224), pair([32, 64])
+    ((224, 224), (32, 64))
+    """
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+#: A size along two axes as configurations state it, each side up to 4,096.
+SIDES = either(
+    whole(1, 4096),
+    (
+        lambda value: (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(type(side) is int and 1 <= side <= 4096 for side in value)
+        ),
+        "a list of two such",
+    ),
+)
+#: What every published configuration of a picture's network may say; each far beyond what is published.
+LIMITS = {
+    "image_size": SIDES,
+    "patch_size": SIDES,
+    "num_channels": one_of(3),
+    "hidden_size": whole(1, 2**14),
+    "num_hidden_layers": whole(1, 256),
+    "num_attention_heads": whole(1, 2**10),
+    "intermediate_size": whole(1, 2**17),
+    "hidden_act": NAME,
+    "hidden_dropout_prob": number(0, 1),
+    "attention_probs_dropout_prob": number(0, 1),
+    "layer_norm_eps": number(0, 1),
+    "qkv_bias": TRUTH,
+}

@@ -88,8 +88,8 @@ class ImageProcessor(Processor):
         full = {**DEFAULTS[kind], **{name: value for name, value in settings.items() if value is not None}}
         self.kind = kind
         square = bool(full["default_to_square"])
-        self.size = _size("size", full["size"], square) if full["do_resize"] else None
-        self.crop = _size("crop_size", full["crop_size"], True) if full["do_center_crop"] else None
+        self.size: Any = _size("size", full["size"], square) if full["do_resize"] else None
+        self.crop: Any = _size("crop_size", full["crop_size"], True) if full["do_center_crop"] else None
         self.resample = _resample(full["resample"])
         self.crop_share = _number("crop_pct", full.get("crop_pct", 1.0))
         self.scale = _number("rescale_factor", full["rescale_factor"]) if full["do_rescale"] else 1.0
@@ -110,6 +110,15 @@ class ImageProcessor(Processor):
         """The same for other classes."""
         return type(self)(self.stated, labels)
 
+    @property
+    def output_size(self) -> tuple[int, int] | None:
+        """Height and width of every array that comes out; ``None`` where they are the picture's."""
+        if self.kind == "ConvNext" and isinstance(self.size, int):
+            return (self.size, self.size)
+        if self.crop is not None:
+            return self.crop
+        return self.size if isinstance(self.size, tuple) else None
+
     def arrays(self, images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """``pixel_values`` ``[b, height, width, 3]`` in float32, of ``uint8`` pictures of any sizes."""
         return {"pixel_values": np.stack([self.normalized(self.shaped(image)) for image in images])}
@@ -126,6 +135,22 @@ class ImageProcessor(Processor):
         """Values as the network takes them, float32."""
         factor = (self.scale / self.std).astype("float32")
         return image * factor - (self.mean / self.std).astype("float32")
+
+    def seen(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """The part of a picture that the network sees: top, left, bottom, right, in the picture's pixels."""
+        crop, tall, wide = self.crop, height, width
+        if self.kind == "ConvNext" and isinstance(self.size, int):
+            if self.size >= 384:
+                return (0.0, 0.0, float(height), float(width))
+            tall, wide = shortest((height, width), int(self.size / self.crop_share))
+            crop = (self.size, self.size)
+        elif self.size is not None:
+            tall, wide = shortest((height, width), self.size) if isinstance(self.size, int) else self.size
+        if crop is None:
+            return (0.0, 0.0, float(height), float(width))
+        top, left = (tall - crop[0]) // 2, (wide - crop[1]) // 2
+        down, across = height / tall, width / wide
+        return (top * down, left * across, (top + crop[0]) * down, (left + crop[1]) * across)
 
     def _target(self, image: np.ndarray, size: Any) -> tuple[int, int]:
         return shortest(image.shape[:2], size) if isinstance(size, int) else size
@@ -198,7 +223,9 @@ def _resample(value: Any) -> Image.Resampling:
     try:
         return Image.Resampling(value)
     except ValueError:
-        raise CheckpointError(f"{FILE} has resample {str(value)[:40]}; expected one of Pillow's 0 to 5") from None
+        raise CheckpointError(
+            f"{FILE} has resample {str(value)[:40]}; expected one of Pillow's 0 to 5"
+        ) from None
 
 
 def _number(name: str, value: Any) -> float:

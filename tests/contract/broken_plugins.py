@@ -265,7 +265,7 @@ def _(tiny: Tiny) -> None:
 def _(tiny: Tiny) -> None:
     tiny.patch.setattr("sixarts.task._is_a", lambda value, hint: True)
     tiny.patch.setattr("sixarts.task.Options.__post_init__", lambda self: None)
-    tiny.method("answer_pieces", lambda self, pieces, options: [0.9 for _ in pieces])
+    tiny.method("answer_batch", lambda self, batch, options: [0.9])
     tiny.method("__call__", lambda self, x, **options: self.options.changed(**options))
 
 

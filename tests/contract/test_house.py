@@ -29,7 +29,7 @@ FLOORS = {
 LONG = 400
 #: Lines of core that do something, beside the folders that have a size of their own.
 CORE_CAP = 4500
-APART = ("media", "cli", "testing", "readers")
+APART = ("media", "cli", "testing", "readers", "networks")
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 

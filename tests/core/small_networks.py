@@ -151,7 +151,14 @@ class Engine:
     def answer(self, piece: Any) -> int:
         return int(piece) ** 2
 
-    def answer_pieces(self, pieces: list[Any], options: Any) -> list[int]:
+    def prepare(self, pieces: list[Any], options: Any) -> list[Any]:
+        from sixarts.errors import InputError
+
+        if -17 in pieces:
+            raise InputError("-17 cannot be prepared")
+        return list(pieces)
+
+    def answer_batch(self, pieces: list[Any], options: Any) -> list[int]:
         from sixarts.errors import InputError
 
         self.batches.append(list(pieces))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -100,6 +101,31 @@ def test_what_raises_ends_the_stream_after_what_came_before() -> None:
         for result in stream(Engine(), [[1], [2], "bad", [3]], None, 8, raising):
             found.append(result)
     assert found == [[1], [4]]
+
+
+def test_what_cannot_be_prepared_fails_alone() -> None:
+    found = list(stream(Engine(), [[n] for n in (1, 2, -17, 3, 4, -17, 5, 6)], None, 2, failure))
+    assert [entry[1] for entry in found if entry[0] == "failed"] == [2, 5]
+    assert [entry for entry in found if entry[0] != "failed"] == [[1], [4], [9], [16], [25], [36]]
+
+
+def test_a_batch_is_prepared_while_the_one_before_is_answered() -> None:
+    engine, begun = Engine(), threading.Event()
+    prepare, answer_batch = engine.prepare, engine.answer_batch
+
+    def prepared(pieces: Any, options: Any) -> Any:
+        if 5 in pieces:
+            begun.set()
+        return prepare(pieces, options)
+
+    def answered(pieces: Any, options: Any) -> Any:
+        assert 3 not in pieces or begun.wait(30), "5 and 6 wait until 3 and 4 are answered"
+        return answer_batch(pieces, options)
+
+    engine.prepare, engine.answer_batch = prepared, answered  # type: ignore[method-assign]
+    assert list(stream(engine, [[n] for n in range(1, 7)], None, 2, failure)) == [
+        [n * n] for n in range(1, 7)
+    ]
 
 
 def test_other_errors_are_not_swallowed() -> None:

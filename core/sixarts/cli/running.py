@@ -80,7 +80,7 @@ def run(
     if documents:
         results = _read_whole(loaded, documents, options, policy)
     else:
-        source: Iterable[Any] = inputs or (
+        source: Iterable[Any] = _each(loaded, inputs) or (
             loaded.read_inputs(file) if file is not None else _standard_input()
         )
         results = loaded.stream(source, on_error=policy)
@@ -94,6 +94,15 @@ def _read_whole(loaded: Any, documents: list[Path], options: Any, policy: Any) -
     for path in documents:
         text, implied = loaded.read_document(path)
         yield loaded(text, on_error=policy, **{k: v for k, v in implied.items() if k not in options})
+
+
+def _each(loaded: Any, words: list[str] | None) -> list[Any]:
+    """What the words on the command line stand for, e.g. each file of a folder."""
+    found: list[Any] = []
+    for word in words or []:
+        several = loaded.many(word)
+        found += [word] if several is None else several
+    return found
 
 
 def _policy(on_error: str) -> Literal["raise", "return"]:

@@ -1,1 +1,1 @@
-"""Safe decoding of images, audio and video into arrays: formats are allowed one by one, sizes checked first."""
+"""Images, audio and video: safe decoding into arrays, and pictures of what was made of them."""

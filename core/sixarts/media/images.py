@@ -20,9 +20,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sixarts.errors import InputError
 
 #: Formats that are decoded; Pillow knows many more, some of which run programs or read other files.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-#: Most pixels of one image: more than any camera's, and 300 MB once decoded.
-PIXELS = 100_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+#: Most pixels of one image, beyond which Pillow warns of a bomb, too; 268 MB once decoded.
+PIXELS = 89_478_485
 #: What one channel's largest value is, by kind of array.
 _SCALES = {"uint8": 1.0, "uint16": 1 / 257, "bool": 255.0}
 #: Suffixes by which a folder's images are found.
@@ -76,21 +76,27 @@ def images_in(x: Any) -> list[Path] | None:
     Raises:
         InputError: a folder or a pattern that holds no image.
     """
-    if not isinstance(x, str | Path) or str(x).startswith("data:"):
+    if not isinstance(x, str | Path) or x == "" or str(x).startswith("data:"):
         return None
-    path = Path(x)
-    with contextlib.suppress(OSError, ValueError):
+    path, pattern = Path(x), any(mark in str(x) for mark in "*?[")
+    try:
         if path.is_dir():
             found = [entry for entry in path.rglob("*") if entry.suffix.lower() in SUFFIXES]
-        elif any(mark in str(x) for mark in "*?[") and not path.exists():
-            root = Path(path.anchor) if path.is_absolute() else Path()
-            found = list(root.glob(str(path.relative_to(path.anchor) if path.is_absolute() else path)))
+        elif pattern and not path.exists():
+            inside = path.relative_to(path.anchor) if path.is_absolute() else path
+            found = list(Path(path.anchor).glob(str(inside)))
         else:
             return None
-        if not found:
-            raise InputError(f"{x} holds no image; expected files that end in {', '.join(SUFFIXES)}")
-        return sorted(found)
-    return None
+    except (OSError, ValueError, NotImplementedError):
+        return None  # no path at all, as the check of an image will tell
+    if not found:
+        raise InputError(f"{x} holds no image; expected files that end in {', '.join(SUFFIXES)}")
+    return sorted(found)
+
+
+def path_of(x: Any) -> str:
+    """Where an image lies; empty for one that came in another way."""
+    return str(x) if isinstance(x, Path) or (isinstance(x, str) and not x.startswith("data:")) else ""
 
 
 def thumbnail(image: np.ndarray, side: int = 256) -> np.ndarray:
@@ -135,7 +141,7 @@ def _source(x: Any, name: str) -> Iterator[Any]:
             if not Path(x).is_file():
                 kind = "is no regular file" if Path(x).exists() else "is not there"
                 raise InputError(f"{name} {kind}; {EXPECTED}")
-            file = Path(x).open("rb")
+            file = Path(x).open("rb")  # noqa: SIM115 — closed below
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise InputError(f"{name} cannot be opened ({reason}); {EXPECTED}") from None
@@ -176,7 +182,7 @@ def _check_header(image: Image.Image, name: str) -> None:
         )
     if image.mode in ("CMYK", "LAB"):
         raise InputError(
-            f"{name} is {image.mode}, whose colors depend on a profile; expected RGB or gray; convert it first"
+            f"{name} is {image.mode}, whose colors depend on a profile; expected RGB or gray; convert it"
         )
 
 
@@ -245,7 +251,7 @@ _HEIC = (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis", b"hevc", b"avif")
 
 
 def _formats() -> str:
-    return ", ".join(name for name in FORMATS if name != "MPO")
+    return ", ".join(FORMATS)
 
 
 def _too_large(name: str, found: str) -> str:

@@ -54,6 +54,13 @@ def attributions_complete(found: Explanation) -> None:
     return expect(held, f"attributions add up to {sums[worst]:.4g}; expected {totals[worst]:.4g} within 2 %")
 
 
+@promise("cam")
+def looked_somewhere(found: Explanation) -> None:
+    """A map of where the network looked has no negative values, and is not the same everywhere."""
+    expect((found.values >= 0).all(), f"a map with {found.values.min():.4g}; expected none below 0")
+    something_matters(found)
+
+
 @promise("gradients")
 @promise("occlusion")
 def something_matters(found: Explanation) -> None:

@@ -70,11 +70,12 @@ def parroting(task: Any, say: Any = str.upper) -> Any:
     parrot = copy.copy(task)
     parrot.heard = []
 
-    def answer_pieces(texts: Any, options: Any) -> list[list[tuple[str, float]]]:
+    def answer_batch(texts: Any, options: Any) -> list[list[tuple[str, float]]]:
         parrot.heard += texts
         return [[(say(text), -1.0)] for text in texts]
 
-    parrot.answer_pieces = answer_pieces
+    parrot.prepare = lambda texts, options: list(texts)
+    parrot.answer_batch = answer_batch
     return parrot
 
 

@@ -1,0 +1,1 @@
+"""Networks and parts of them that families of several plugins share, and their weights' published names."""
