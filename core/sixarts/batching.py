@@ -90,11 +90,12 @@ class _Slot:
     pieces: Generator[Any, Any, None] | None = None
     results: list[Any] = field(default_factory=list)
     waiting: int = 0
+    cutting: bool = False
     failure: InputError | None = None
 
     @property
     def done(self) -> bool:
-        return self.waiting == 0
+        return self.waiting == 0 and not self.cutting
 
 
 def stream(
@@ -109,9 +110,9 @@ def stream(
     """Results of ``inputs``, in order.
 
     Pieces of several inputs share batches, sorted by size so that little is padded. At most a window of
-    eight batches is held, in inputs as in pieces, since an input may have none; the first window is one
-    batch, so that the first results come soon. Within a window each batch is made ready (files decoded, texts
-    cut into tokens) while the one before it is answered.
+    eight batches is held, in inputs as in pieces, since an input may have none, or more than memory holds;
+    the first window is one batch, so that the first results come soon. Within a window each batch is prepared
+    (files decoded, texts cut into tokens) while the one before it is answered.
 
     Args:
         engine: the task.
@@ -130,6 +131,9 @@ def stream(
         # What is done is given before more is read: the source may be a person who types.
         while slots and slots[0].done:
             yield _closed(engine, slots.popleft(), options, failed, single)
+        if len(queue) < window and slots and slots[-1].cutting:
+            _cut(slots[-1], queue)
+            continue
         if not ended and len(queue) < window and len(slots) < batch_size * WINDOW:
             try:
                 index, x = next(source, (0, _END))
@@ -162,15 +166,25 @@ def _opened(engine: Engine, index: int, x: Any, options: Any, queue: list[Any]) 
         if engine.sequential:
             _enqueue(slot, next(slot.pieces, _END), queue)
         else:
-            for piece in slot.pieces:
-                _enqueue(slot, piece, queue)
+            slot.cutting = True
     except InputError as error:
-        # Pieces of it that already wait are answered and dropped: the input as a whole failed.
         slot.failure = error
     return slot
 
 
-_END = object()
+def _cut(slot: _Slot, queue: list[Any]) -> None:
+    """Takes the next piece of an input whose pieces do not wait for each other's results."""
+    assert slot.pieces is not None
+    try:
+        piece = _END if slot.failure else next(slot.pieces, _END)
+    except InputError as error:
+        # Pieces of it that already wait are answered and dropped: the input as a whole failed.
+        slot.failure, piece = error, _END
+    slot.cutting = piece is not _END
+    _enqueue(slot, piece, queue)
+
+
+_END: Any = object()
 
 
 def _enqueue(slot: _Slot, piece: Any, queue: list[Any]) -> None:

@@ -12,6 +12,7 @@ More than 400 lines, since greedy search, beam search and sampling share one loo
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -210,8 +211,10 @@ class Generator:
             "forced": np.zeros((rows, 0), "int32") if forced is None else forced.astype("int32"),
         }
         for length in stages:
-            with self.model.device.scope():
-                state = _grown(state, length)
+            if state["tokens"].shape[-1] < length:
+                state = self._kept(("grow", length), functools.partial(_grow, self.model.device, length))(
+                    state
+                )
             state = run(state, memory, {**dynamic, "noise": noise[:, :length]})
             if not bool(to_numpy(state["open"])):
                 break
@@ -468,11 +471,14 @@ def largest(scores: Any, count: int) -> tuple[Any, Any]:
     return values, ops.take_along_axis(places, ops.cast(inside, "int32"), axis=-1)
 
 
+def _grow(device: Device, length: int) -> Compiled:
+    # There is nothing in it for XLA to fuse, and compiling takes it a second.
+    return Compiled(lambda state: _grown(state, length), [], device, fused=False)
+
+
 def _grown(state: dict[str, Any], length: int) -> dict[str, Any]:
     """The state with room for ``length`` positions."""
     more = length - state["tokens"].shape[-1]
-    if more <= 0:
-        return state
     wider: dict[str, Any] = {
         name: ops.pad(state[name], ((0, 0), (0, 0), (0, more)))
         for name in state.keys() & {"tokens", "done_tokens"}

@@ -13,7 +13,8 @@ from sixarts.classification import Classification, ClassificationOptions, Classi
 from sixarts.errors import InputError, OptionError
 from sixarts.explanation import Explanation
 from sixarts.media.heatmap import heatmap
-from sixarts.media.images import check_image, images_in, path_of, read_image, thumbnail
+from sixarts.media.images import check_image, images_in, read_image, thumbnail
+from sixarts.media.sources import path_of
 from sixarts.networks.operations import operations
 from sixarts_vision.attribution import METHODS
 from sixarts_vision.augmentation import Augmentation

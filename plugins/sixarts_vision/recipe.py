@@ -20,12 +20,12 @@ from sixarts_vision import corpora
 
 NETWORK = {"image_size": 32, "widths": [24, 48, 96, 192]}
 TRAINING = {
-    "epochs": 30,
+    "epochs": 18,
     "batch_size": 256,
     "learning_rate": 5e-3,
     "schedule": "linear",
     "warmup": 400,
-    "weight_decay": 0.1,
+    "weight_decay": 0.05,
     "label_smoothing": 0.1,
     "shift": 0.125,
     "flip": True,

@@ -73,6 +73,26 @@ def test_memory_stays_constant(kind: str) -> None:
     assert furthest <= 16 * WINDOW
 
 
+def test_one_endless_input_is_cut_as_it_is_answered() -> None:
+    """A film is longer than memory: of its pieces, too, no more than a window waits."""
+    engine, cut, most = Engine(), 0, 0
+
+    def pieces(x: Any, options: Any) -> Any:
+        nonlocal cut
+        while cut < 5000:
+            cut += 1
+            yield 2
+
+    def answered(batch: Any, options: Any) -> Any:
+        nonlocal most
+        most = max(most, cut - len(batch) - sum(map(len, engine.batches)))
+        return Engine.answer_batch(engine, batch, options)
+
+    engine.pieces, engine.answer_batch = pieces, answered  # type: ignore[method-assign]
+    assert list(stream(engine, ["film"], None, 8, failure)) == [[4] * 5000]
+    assert most <= 8 * WINDOW
+
+
 def test_a_long_sequential_input_does_not_let_the_others_pile_up() -> None:
     engine = Engine(sequential=True)
     results = stream(

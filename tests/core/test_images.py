@@ -125,9 +125,9 @@ def animated() -> bytes:
         ("data:text/plain;base64,aaaa", "data:image"),
         ("data:image/png;base64,%%%%", "base64"),
         ("a\0b", "cannot be opened|is not there"),
-        (None, "expected an image"),
-        (3.5, "expected an image"),
-        ({}, "expected an image"),
+        (None, "expected a path"),
+        (3.5, "expected a path"),
+        ({}, "expected a path"),
     ],
 )
 def test_bad_images_are_refused_before_they_are_decoded(bad: Any, told: str) -> None:

@@ -6,10 +6,7 @@ at before a pixel is decoded: its format, its size, its number of frames.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sixarts.errors import InputError
+from sixarts.media.sources import first_line, named, opened
 
 #: Formats that are decoded; Pillow knows many more, some of which run programs or read other files.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -27,8 +25,6 @@ PIXELS = 89_478_485
 _SCALES = {"uint8": 1.0, "uint16": 1 / 257, "bool": 255.0}
 #: Suffixes by which a folder's images are found.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-
-EXPECTED = "expected an image: a path, bytes, a data: URI, a Pillow image, or an array [height, width, 3]"
 
 
 def check_image(x: Any) -> None:
@@ -66,7 +62,7 @@ def read_image(x: Any) -> np.ndarray:
         # Decoders fail in many ways on hostile files; each of them means the same to a caller.
         except (OSError, SyntaxError, ValueError, TypeError, EOFError, MemoryError, IndexError) as error:
             raise InputError(
-                f"{name} is cut or damaged ({_first_line(error)}); expected a whole image; get the file again"
+                f"{name} is cut or damaged ({first_line(error)}); expected a whole image; get the file again"
             ) from None
 
 
@@ -94,11 +90,6 @@ def images_in(x: Any) -> list[Path] | None:
     return sorted(found)
 
 
-def path_of(x: Any) -> str:
-    """Where an image lies; empty for one that came in another way."""
-    return str(x) if isinstance(x, Path) or (isinstance(x, str) and not x.startswith("data:")) else ""
-
-
 def thumbnail(image: np.ndarray, side: int = 256) -> np.ndarray:
     """The image, made so small that neither side is over ``side``."""
     small = Image.fromarray(image)
@@ -112,8 +103,8 @@ def _opened(x: Any) -> Iterator[Image.Image]:
     if isinstance(x, Image.Image):
         yield x
         return
-    name = _name(x)
-    with _source(x, name) as source:
+    name = named(x)
+    with opened(x, "image") as source:
         try:
             image = Image.open(source, formats=FORMATS)
         except Image.DecompressionBombError:
@@ -122,52 +113,10 @@ def _opened(x: Any) -> Iterator[Image.Image]:
             raise InputError(_unknown(name, source)) from None
         except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:
             raise InputError(
-                f"{name} cannot be read as an image ({_first_line(error)}); expected one of {_formats()}"
+                f"{name} cannot be read as an image ({first_line(error)}); expected one of {_formats()}"
             ) from None
         with image:
             yield image
-
-
-@contextlib.contextmanager
-def _source(x: Any, name: str) -> Iterator[Any]:
-    if isinstance(x, bytes | bytearray | memoryview):
-        yield io.BytesIO(_not_empty(bytes(x), name))
-    elif isinstance(x, str) and x.startswith("data:"):
-        yield io.BytesIO(_not_empty(_from_uri(x), name))
-    elif isinstance(x, str | Path):
-        if "://" in str(x):
-            raise InputError(f"{name} is an address; expected a path or bytes; fetch the image first")
-        try:
-            if not Path(x).is_file():
-                kind = "is no regular file" if Path(x).exists() else "is not there"
-                raise InputError(f"{name} {kind}; {EXPECTED}")
-            file = Path(x).open("rb")  # noqa: SIM115 — closed below
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise InputError(f"{name} cannot be opened ({reason}); {EXPECTED}") from None
-        with file:
-            if not file.read(1):
-                raise InputError(f"{name} is empty; expected an image of at least one byte")
-            file.seek(0)
-            yield file
-    else:
-        raise InputError(f"{name}; {EXPECTED}")
-
-
-def _not_empty(data: bytes, name: str) -> bytes:
-    if not data:
-        raise InputError(f"{name} is empty; expected an image of at least one byte")
-    return data
-
-
-def _from_uri(uri: str) -> bytes:
-    head, comma, body = uri.partition(",")
-    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-        raise InputError(f"{uri[:40]!r}; expected data:image/KIND;base64,… with the image's bytes")
-    try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError(f"{uri[:40]!r} is no base64 ({error}); expected the image's bytes") from None
 
 
 def _check_header(image: Image.Image, name: str) -> None:
@@ -228,15 +177,9 @@ def _from_array(x: np.ndarray) -> np.ndarray:
 
 
 def _name(x: Any) -> str:
-    """What an image is called in a message."""
-    if isinstance(x, bytes | bytearray | memoryview):
-        return f"{len(x)} bytes"
     if isinstance(x, Image.Image):
         return f"a Pillow image ({x.mode}, {x.width} × {x.height})"
-    if isinstance(x, str | Path):
-        text = str(x)
-        return repr(text if len(text) <= 200 else text[:40] + "…")
-    return f"{type(x).__name__} {repr(x)[:40]}"
+    return named(x)
 
 
 def _unknown(name: str, source: Any) -> str:
@@ -256,7 +199,3 @@ def _formats() -> str:
 
 def _too_large(name: str, found: str) -> str:
     return f"{name}: {found} {PIXELS:,}; expected a smaller image; scale it down first"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
