@@ -34,6 +34,7 @@ SHOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "explain.py": (("attention:", "nats"), ("attention.png", "attention.html", "occlusion.png")),
     "fine_tune.py": (("same answers to the last bit",), ("tea-house/sixarts.json", "checkpoints")),
     "new_model.py": (("made new: tokenizers", "bleu"), ()),
+    "teach_classes.py": (("head of 10 classes by one of 3", "the whole network: accuracy"), ()),
     "hub_folder.py": (("golden", "differs in: nothing", "one bit flipped:"), ("en-zh/README.md",)),
 }
 

@@ -113,6 +113,7 @@ class Card:
         title: the model's name in words.
         task: the task's name.
         license: the hub's identifier, e.g. ``"cc-by-4.0"``.
+        license_name: what a license without an identifier (``"other"``) is called.
         sections: section name to Markdown; see :data:`SECTIONS`.
         languages: ISO codes.
         datasets: names of the data.
@@ -128,10 +129,12 @@ class Card:
     datasets: Sequence[str] = ()
     metrics: Sequence[str] = ()
     measured: Sequence[Measured] = ()
+    license_name: str = ""
 
     def __str__(self) -> str:
         head: dict[str, Any] = {
             "license": self.license,
+            "license_name": self.license_name,
             "library_name": "sixarts",
             "pipeline_tag": self.task,
             "language": list(self.languages),

@@ -92,6 +92,8 @@ class Classifier(Task):
 
     Options = ClassificationOptions
     Training = ClassificationTraining
+    #: A :class:`sixarts.labeled.LabeledModel`.
+    model: Any
 
     def arrays(self, pieces: Sequence[Any], options: Any) -> tuple[dict[str, np.ndarray], Sequence[Any]]:
         """The model's inputs for some pieces, and what ``result`` is told of each of them."""
@@ -189,9 +191,9 @@ class Lessons(Sequence[Lesson]):
         self.order = np.random.default_rng([training.seed, epoch]).permutation(len(examples))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.training.batch_size)
+        return math.ceil(len(self.order) / int(self.training.batch_size))
 
-    def __getitem__(self, place: Any) -> Lesson:
+    def __getitem__(self, place: Any) -> Lesson:  # type: ignore[override]
         size = self.training.batch_size
         chosen = [self.examples[i] for i in self.order[place * size : (place + 1) * size]]
         if not chosen:

@@ -4,6 +4,8 @@ Every layer takes an ``initializer``, so that a network about to be filled from 
 random draws, and is called in two ways: as part of a functional network (``call``), and one position at a
 time over an explicit cache (``step``). Both run the same arithmetic.
 
+More than 400 lines, so that attention and the blocks that are made of it stand on one page.
+
 Shapes: ``b`` rows, ``t`` query positions, ``s`` key positions, ``h`` heads, ``d`` width, ``e = d / h``.
 """
 
@@ -266,7 +268,8 @@ class EncoderBlock(_Block):
     def _attend(self, x: Any, mask: Any, training: bool) -> tuple[Any, Any]:
         read = self._before(x, self.attention_norm)
         bias = None if mask is None else mask_bias(mask, self.compute_dtype)
-        return self.attention(read, read, bias, training=training)
+        mixed, weights = self.attention(read, read, bias, training=training)
+        return mixed, weights
 
 
 class DecoderBlock(_Block):

@@ -251,8 +251,7 @@ class TranslationTask(Task):
         found = []
         for tokens, scores in zip(outputs["tokens"], outputs["scores"], strict=True):
             texts: dict[str, float] = {}
-            for row, score in zip(tokens[:count], scores, strict=False):
-                # Other pieces may well be the same text.
+            for row, score in zip(tokens[:count], scores, strict=False):  # pieces may differ, the text not
                 texts.setdefault(decode(row[1:]), float(score))
             found.append(list(texts.items()))
         return found

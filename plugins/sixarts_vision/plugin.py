@@ -33,7 +33,7 @@ def sixarts_tasks() -> list[TaskSpec]:
             task="sixarts_vision.image_task:ImageClassificationTask",
             signatures=(SIGNATURE,),
             default_model="starter/everyday-objects",
-            samples=tuple(map(sample, ("horse", "cat", "dog"))),
+            samples=tuple(map(sample, ("cat", "dog", "dog_3"))),
             examples=(
                 (sample("horse"), "horse"),
                 (sample("cat"), "cat"),

@@ -53,7 +53,7 @@ class Heatmap(Explanation):
         first.set_title("picture")
         first.set_axis_off()
         top, left, bottom, right = self.region
-        image = None
+        image: Any = None
         for axes, values, target in zip(others, self.values, self.target_labels, strict=True):
             axes.imshow(shown.mean(axis=2), cmap="gray", vmin=0, vmax=320)
             high = float(np.abs(self.values).max()) or 1.0

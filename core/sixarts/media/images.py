@@ -125,9 +125,10 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise InputError(_too_large(name, f"{width} × {height} pixels, more than"))
     if not width * height:
         raise InputError(f"{name} is {width} × {height}; expected at least one pixel")
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # in which phones keep a second picture
         raise InputError(
-            f"{name} has {image.n_frames} frames; expected a single one; choose a frame, or use a video task"
+            f"{name} has {frames} frames; expected a single one; choose a frame, or use a video task"
         )
     if image.mode in ("CMYK", "LAB"):
         raise InputError(

@@ -7,7 +7,7 @@ containers it may open is stated, and no file may make it open another.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ def check_video(x: Any) -> None:
         next(frames)
 
 
-def read_video(x: Any) -> Iterator[Frame]:
+def read_video(x: Any) -> Generator[Frame, None, None]:
     """The frames of a video in order, upright, decoded as they are asked for.
 
     Raises:

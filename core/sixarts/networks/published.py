@@ -14,13 +14,13 @@ Targets = dict[tuple[str, ...], Target]
 
 def dense(name: str, layer: Any) -> Targets:
     """A dense layer: (out, in) there, (in, out) here."""
-    found = {(f"{name}.weight",): Target(layer.kernel, np.transpose)}
+    found: Targets = {(f"{name}.weight",): Target(layer.kernel, np.transpose)}
     return found | ({(f"{name}.bias",): Target(layer.bias)} if layer.use_bias else {})
 
 
 def convolution(name: str, layer: Any) -> Targets:
     """A convolution: (out, in, height, width) there, (height, width, in, out) here."""
-    found = {
+    found: Targets = {
         (f"{name}.weight",): Target(
             layer.kernel,
             lambda stored: np.transpose(stored, (2, 3, 1, 0)),
@@ -32,7 +32,7 @@ def convolution(name: str, layer: Any) -> Targets:
 
 def norm(name: str, layer: Any) -> Targets:
     """A layer or batch normalization, with its running statistics where it keeps them."""
-    found = {(f"{name}.weight",): Target(layer.gamma), (f"{name}.bias",): Target(layer.beta)}
+    found: Targets = {(f"{name}.weight",): Target(layer.gamma), (f"{name}.bias",): Target(layer.beta)}
     if hasattr(layer, "moving_mean"):
         found |= {
             (f"{name}.running_mean",): Target(layer.moving_mean),

@@ -90,7 +90,9 @@ def randomize(model: Any, seed: int = 0) -> None:
     for variable in floats(model):
         old = value(variable)
         spread = float(old.std()) if old.size > 1 else 0.0
-        variable.assign(random.normal(0.0, max(spread, 0.05), old.shape).astype("float32"))
+        drawn = random.normal(0.0, max(spread, 0.05), old.shape).astype("float32")
+        # A variance that is no variance would make every output NaN.
+        variable.assign(np.abs(drawn) if "variance" in variable.path else drawn)
 
 
 @contextmanager
