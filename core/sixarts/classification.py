@@ -6,7 +6,7 @@ A family that serves them has an output ``logits`` ``[b, classes]`` and a proces
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,15 +193,20 @@ class Lessons(Sequence[Lesson]):
     def __len__(self) -> int:
         return math.ceil(len(self.order) / int(self.training.batch_size))
 
+    def __iter__(self) -> Iterator[Lesson]:
+        # A sequence's own would take an IndexError of a task's for the end.
+        return (self[place] for place in range(len(self)))
+
     def __getitem__(self, place: Any) -> Lesson:  # type: ignore[override]
         size = self.training.batch_size
         chosen = [self.examples[i] for i in self.order[place * size : (place + 1) * size]]
         if not chosen:
             raise IndexError(place)
-        arrays, _ = self.task.arrays([x for x, _ in chosen], self.task.options)
-        # Rows are rounded up, with weight 0, so that the last batch compiles nothing new.
+        # Rows are rounded up, with weight 0, so that few shapes compile; by other examples, since batch
+        # normalization knows no weights.
         rows = rows_bucket(len(chosen), size)
-        arrays = dict(Batch(arrays).filled(rows).arrays)
+        others = [self.examples[int(i)] for i in np.resize(self.order, rows - len(chosen))]
+        arrays, _ = self.task.arrays([x for x, _ in (*chosen, *others)], self.task.options)
         arrays = self.task.augment(arrays, self.training, self.epoch, place)
         targets = np.zeros(rows, "int32")
         targets[: len(chosen)] = [self.numbers[label] for _, label in chosen]

@@ -155,13 +155,17 @@ def _split(graph: Any, count: int) -> tuple[Callable[..., Any], Callable[..., An
     """
     import torch
 
+    calls = [node for node in graph.graph.nodes if node.op == "call_function"]
+    if any(getattr(getattr(node.target, "_schema", None), "is_mutable", False) for node in calls):
+        # What one step writes into, the next would find written.
+        return (lambda *fixed: fixed), graph
+    drawn = torch.Tag.nondeterministic_seeded
     inputs = [node for node in graph.graph.nodes if node.op == "placeholder"]
     same = set(inputs[count:])
     for node in graph.graph.nodes:
-        changes = node.op == "call_function" and getattr(node.target, "_schema", None) is not None
         if node.op == "get_attr" or (
             node.op == "call_function"
-            and not (changes and node.target._schema.is_mutable)
+            and drawn not in getattr(node.target, "tags", ())
             and same.issuperset(node.all_input_nodes)
         ):
             same.add(node)

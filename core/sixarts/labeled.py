@@ -16,13 +16,13 @@ CLASSES = 100_000
 
 
 def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the classes, by number; ``LABEL_0`` and ``LABEL_1`` where a published file names none.
+    """The names of the classes, by number, each once; ``LABEL_0`` and ``LABEL_1`` where a file names none.
 
     >>> labels_of({"id2label": {"1": "dog", "0": "cat"}})
     ('cat', 'dog')
 
     Raises:
-        CheckpointError: ``id2label`` is no table from 0 on, or two classes share a name.
+        CheckpointError: ``id2label`` is no table from 0 on.
     """
     named = config.get("id2label")
     if named is None:
@@ -37,7 +37,7 @@ def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     if missing:
         raise CheckpointError(f"id2label in config.json names no class {missing[0]}; expected 0, 1, 2, …")
     names = [by_number[str(number)] for number in range(len(named))]
-    # ImageNet names two birds "crane"; whoever asks for one by name gets the first.
+    # ImageNet names a bird and a machine "crane": they are told apart by their numbers.
     seen: dict[str, int] = {}
     for name in names:
         seen[name] = seen.get(name, 0) + 1

@@ -22,6 +22,7 @@ from sixarts_vision.image_model import SIDES, ImageModel, pair
 
 LIMITS = {
     "num_channels": one_of(3),
+    "image_size": SIDES,
     "patch_size": SIDES,
     "num_stages": whole(1, 16),
     "hidden_sizes": some(whole(1, 2**14), 16),

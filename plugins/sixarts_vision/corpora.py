@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -47,5 +46,4 @@ def _pictures(path: Path) -> Iterator[tuple[str, np.ndarray, str]]:
         for member in members:
             file = archive.extractfile(member)
             if file is not None and member.name.endswith(".jpg"):
-                data = io.BytesIO(file.read()).getvalue()
-                yield member.name, read_image(data), Path(member.name).parent.name
+                yield member.name, read_image(file.read()), Path(member.name).parent.name

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import keras
 
+from sixarts.errors import CheckpointError
 from sixarts.labeled import LabeledModel
 from sixarts.readers.limits import NAME, TRUTH, either, number, one_of, whole
 from sixarts_vision.image_processor import ImageProcessor
@@ -37,10 +38,19 @@ class ImageModel(LabeledModel):
         self.embedded = keras.layers.Identity(dtype=self.device.policy, name="pixels")(inputs)
         return inputs, self.embedded
 
-    def processor_size(self) -> tuple[int | None, int | None]:
-        """Height and width of what the processor gives; ``None`` where they are the picture's own."""
+    def processor_size(self) -> tuple[int, int]:
+        """Height and width of what the processor gives.
+
+        Raises:
+            CheckpointError: they are each picture's own.
+        """
         size = self.processor.output_size
-        return size if size is not None else (None, None)
+        if size is None:
+            raise CheckpointError(
+                "preprocessor_config.json leaves pictures at sizes of their own; expected one size for all: "
+                "state size with height and width, or crop_size"
+            )
+        return size
 
     def processor_for(self, labels: Sequence[str]) -> ImageProcessor:
         if self.built:

@@ -14,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from sixarts.errors import CheckpointError
+from sixarts.errors import CheckpointError, InputError
 from sixarts.labeled import labels_of
+from sixarts.media.images import PIXELS
 from sixarts.model import Processor, read_json, write_json
 
 FILE = "preprocessor_config.json"
@@ -92,6 +93,13 @@ class ImageProcessor(Processor):
         self.crop: Any = _size("crop_size", full["crop_size"], True) if full["do_center_crop"] else None
         self.resample = _resample(full["resample"])
         self.crop_share = _number("crop_pct", full.get("crop_pct", 1.0))
+        if kind == "ConvNext" and self.size is not None:
+            if not isinstance(self.size, int):
+                raise CheckpointError(f"{FILE} states size {str(full['size'])[:60]}; expected shortest_edge")
+            if not 1 <= int(self.size / self.crop_share) <= SIDE:
+                raise CheckpointError(
+                    f"{FILE} has crop_pct {self.crop_share}; expected a share of the picture"
+                )
         self.scale = _number("rescale_factor", full["rescale_factor"]) if full["do_rescale"] else 1.0
         normalized = bool(full["do_normalize"])
         self.mean = _channels("image_mean", full["image_mean"] if normalized else 0.0)
@@ -158,8 +166,6 @@ class ImageProcessor(Processor):
     def _convnext(self, image: np.ndarray) -> np.ndarray:
         """Liu et al. 2022: below 384 pixels a crop of ``crop_pct``, from there on the whole, warped."""
         side = self.size
-        if not isinstance(side, int):
-            raise CheckpointError(f"{FILE} states size {self.stated.get('size')}; expected shortest_edge")
         if side >= 384:
             return self._resized(image, side, side)
         image = self._resized(image, *shortest(image.shape[:2], int(side / self.crop_share)))
@@ -168,6 +174,11 @@ class ImageProcessor(Processor):
     def _resized(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
         if image.shape[:2] == (height, width):
             return image
+        if height * width > PIXELS or not height * width:
+            raise InputError(
+                f"a picture of {image.shape[1]} × {image.shape[0]} is {width} × {height} to this model; "
+                "expected sides that are more alike"
+            )
         return np.asarray(Image.fromarray(image).resize((width, height), self.resample))
 
 

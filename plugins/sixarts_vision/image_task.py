@@ -142,13 +142,14 @@ class ImageClassificationTask(Classifier):
         processor = self.model.processor
         values, said = METHODS[method](self.model, processor.arrays([picture]), processor.labels.index(label))
         small = thumbnail(picture, PICTURE)
-        scale = small.shape[0] / picture.shape[0]
-        region = tuple(side * scale for side in processor.seen(*picture.shape[:2]))
+        down, across = (new / old for new, old in zip(small.shape, picture.shape[:2], strict=False))
+        top, left, bottom, right = processor.seen(*picture.shape[:2])
+        region = (top * down, left * across, bottom * down, right * across)
         return heatmap(method, label, values, small, region, answer=answer.label, **said)
 
-    def flops(self, x: Any, result: Any, options: Any) -> float | None:
-        size = self.model.processor.output_size
-        return None if size is None else operations(self.model.network, {self.model.cut: (*size, 3)})
+    def flops(self, x: Any, result: Any, options: Any) -> float:
+        with self.model.device.scope():
+            return operations(self.model.network, {self.model.cut: (*self.model.processor_size(), 3)})
 
 
 def _beside(file: Path, picture: Any) -> Any:

@@ -17,10 +17,11 @@ from sixarts.labeled import labels_of
 from sixarts.networks import published
 from sixarts.networks.residual import CHANNELS, Residual
 from sixarts.readers.limits import NAME, TRUTH, check, one_of, some, whole
-from sixarts_vision.image_model import ImageModel
+from sixarts_vision.image_model import SIDES, ImageModel
 
 LIMITS = {
     "num_channels": one_of(3),
+    "image_size": SIDES,
     "embedding_size": whole(1, 2**14),
     "hidden_sizes": some(whole(1, 2**14), 16),
     "depths": some(whole(1, 256), 16),
@@ -40,6 +41,7 @@ class ResNet(ImageModel):
         "model_type": "resnet",
         "architectures": ["ResNetForImageClassification"],
         "num_channels": 3,
+        "image_size": 224,
         "embedding_size": 64,
         "hidden_sizes": [256, 512, 1024, 2048],
         "depths": [3, 4, 6, 3],
@@ -48,7 +50,7 @@ class ResNet(ImageModel):
         "downsample_in_first_stage": False,
         "downsample_in_bottleneck": False,
     }
-    settings = frozenset(defaults) | {"id2label", "label2id", "image_size"}
+    settings = frozenset(defaults) | {"id2label", "label2id"}
     head = ("classifier.1.weight", "classifier.1.bias")
     ignored = ("*.num_batches_tracked",)
     fused = False

@@ -75,17 +75,17 @@ class VisionTransformer(ImageModel):
         inputs, x = self.pixels()
         size, patch = pair(c["image_size"]), pair(c["patch_size"])
         seen = self.processor_size()
-        if None in seen or (seen != size and not self.stretches):
+        if seen != size and not self.stretches:
             raise CheckpointError(
-                f"preprocessor_config.json gives pictures of {_sides(seen)}, config.json expects "
-                f"{_sides(size)}; expected the same; check that both files are of one model"
+                f"preprocessor_config.json gives pictures of {seen[0]} × {seen[1]}, config.json expects "
+                f"{size[0]} × {size[1]}; expected the same; check that both files are of one model"
             )
         self.patches = Patches(patch, c["hidden_size"], initializer, dtype=policy, name="patches")
         x = self.patches(x)
         self.embeddings = Tokens(
             len(self.tokens),
             self.patches.grid(size),
-            self.patches.grid([side or 0 for side in seen]),
+            self.patches.grid(seen),
             c["hidden_dropout_prob"],
             initializer if initializer == "zeros" else keras.initializers.TruncatedNormal(0.02),
             dtype=policy,
@@ -249,7 +249,3 @@ class DeiT(VisionTransformer):
         return published.dense("cls_classifier", self.classifier) | published.dense(
             "distillation_classifier", self.distilled
         )
-
-
-def _sides(size: tuple[Any, Any]) -> str:
-    return "any size" if None in size else f"{size[0]} × {size[1]}"

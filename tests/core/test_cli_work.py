@@ -79,6 +79,13 @@ def test_run_answers_an_argument(shouting: Shouting, capsys: pytest.CaptureFixtu
     assert shouting.called == {"model": None, "device": "auto", "precision": None}
 
 
+def test_run_answers_each_that_a_word_stands_for(
+    shouting: Shouting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "shouting", "both", "all"]) == 0
+    assert capsys.readouterr().out == "YOU\nME\nALL\n"
+
+
 def test_run_passes_options_on(shouting: Shouting) -> None:
     arguments = ["run", "shouting", "--beams", "4", "hey", "--length-penalty=0.8", "--language", "fr"]
     arguments += [

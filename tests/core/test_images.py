@@ -166,3 +166,20 @@ def test_folders_and_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_thumbnails_keep_their_proportions() -> None:
     assert thumbnail(np.zeros((100, 50, 3), "uint8"), 10).shape == (10, 5, 3)
+
+
+def cut_gif(tail: bytes) -> bytes:
+    return encoded(Image.new("RGB", (4, 4), "red"), "GIF")[:-1] + tail
+
+
+@pytest.mark.parametrize("tail", [b",\0\0\0", b",\0\0\0\0\1\0\1\0\x80\0\0"])
+def test_a_second_frame_that_is_cut_is_named(tail: bytes) -> None:
+    for look in (check_image, read_image):
+        with pytest.raises(InputError, match="cut or damaged"):
+            look(cut_gif(tail))
+
+
+def test_a_float_picture_says_what_is_wrong_with_it() -> None:
+    bright = encoded(Image.fromarray(np.full((3, 3), 7.0, "float32")), "TIFF")
+    with pytest.raises(InputError, match="divide by 255"):
+        read_image(bright)

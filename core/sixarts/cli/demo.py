@@ -113,7 +113,12 @@ def described(sample: Any) -> str:
 
     >>> described("I have a dog."), described({"age": 61})
     ('I have a dog.', '{"age": 61}')
+    >>> described("data:image/png;base64," + 4000 * "A")
+    'image/png, 3.0 kB'
     """
+    if isinstance(sample, str) and sample.startswith("data:"):
+        kind, _, data = sample.removeprefix("data:").partition(";base64,")
+        return f"{kind}, {len(data) * 3 / 4 / 1000:.1f} kB"
     if isinstance(sample, str):
         return sample
     if isinstance(sample, PurePath):

@@ -117,12 +117,16 @@ def heatmap(
 
     Args:
         method, target: as :class:`Explanation` has them.
-        values: ``[rows, columns]``; more than :data:`CELLS` of either are added up.
+        values: ``[rows, columns]``; more than :data:`CELLS` of either are put together.
         picture: what is drawn, ``[height, width, 3]``.
         region: of the picture, what the values cover: top, left, bottom, right.
         **said: other fields of the explanation.
     """
-    cells = summed(np.asarray(values, "float64"), CELLS)
+    values = np.asarray(values, "float64")
+    # Attributions add up; of maps, the mean of a cell is told.
+    cells = summed(values, CELLS)
+    if said.get("totals") is None:
+        cells = cells / summed(np.ones_like(values), CELLS)
     labels = tuple(f"row {row + 1}, column {column + 1}" for row, column in np.ndindex(*cells.shape))
     return Heatmap(
         method=method,

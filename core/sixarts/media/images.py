@@ -7,6 +7,7 @@ at before a pixel is decoded: its format, its size, its number of frames.
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def check_image(x: Any) -> None:
     if isinstance(x, np.ndarray):
         _check_array(x)
         return
-    with _opened(x) as image:
+    with _opened(x) as image, _decoding(_name(x)):
         _check_header(image, _name(x))
 
 
@@ -53,17 +54,9 @@ def read_image(x: Any) -> np.ndarray:
     """
     if isinstance(x, np.ndarray):
         return _from_array(_check_array(x))
-    with _opened(x) as image:
-        name = _name(x)
-        _check_header(image, name)
-        try:
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(_rgb(upright))
-        # Decoders fail in many ways on hostile files; each of them means the same to a caller.
-        except (OSError, SyntaxError, ValueError, TypeError, EOFError, MemoryError, IndexError) as error:
-            raise InputError(
-                f"{name} is cut or damaged ({first_line(error)}); expected a whole image; get the file again"
-            ) from None
+    with _opened(x) as image, _decoding(_name(x)):
+        _check_header(image, _name(x))
+        return np.asarray(_rgb(ImageOps.exif_transpose(image)))
 
 
 def images_in(x: Any) -> list[Path] | None:
@@ -77,12 +70,13 @@ def images_in(x: Any) -> list[Path] | None:
     path, pattern = Path(x), any(mark in str(x) for mark in "*?[")
     try:
         if path.is_dir():
-            found = [entry for entry in path.rglob("*") if entry.suffix.lower() in SUFFIXES]
+            found = list(path.rglob("*"))
         elif pattern and not path.exists():
             inside = path.relative_to(path.anchor) if path.is_absolute() else path
             found = list(Path(path.anchor).glob(str(inside)))
         else:
             return None
+        found = [entry for entry in found if entry.suffix.lower() in SUFFIXES and entry.is_file()]
     except (OSError, ValueError, NotImplementedError):
         return None  # no path at all, as the check of an image will tell
     if not found:
@@ -95,6 +89,33 @@ def thumbnail(image: np.ndarray, side: int = 256) -> np.ndarray:
     small = Image.fromarray(image)
     small.thumbnail((side, side))
     return np.asarray(small)
+
+
+@contextlib.contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Makes one error of what decoders do on damaged files: they fail in many ways, of one meaning."""
+    try:
+        yield
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        raise InputError(
+            f"{name} is cut or damaged ({first_line(error)}); expected a whole image; get the file again"
+        ) from None
+
+
+_DAMAGED: tuple[type[Exception], ...] = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 @contextlib.contextmanager

@@ -122,7 +122,11 @@ def _of_file(x: Any) -> Iterator[Frame]:
                 for number, frame in enumerate(container.decode(stream)):
                     time = frame.time if frame.time is not None else number / rate
                     begin = time if begin is None else begin
+                    if frame.width * frame.height > PIXELS:  # whatever the head said
+                        raise InputError(f"{name}: {frame.width} × {frame.height} pixels; expected fewer")
                     yield Frame(time - begin, _upright(frame))
+            except InputError:
+                raise
             except (av.FFmpegError, ValueError) as error:
                 raise InputError(
                     f"{name} is damaged after frame {number if begin is not None else 0} "

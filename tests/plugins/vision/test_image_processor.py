@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixarts.errors import CheckpointError
+from sixarts.errors import CheckpointError, InputError
 from sixarts_vision.image_processor import ImageProcessor
 
 pytestmark = pytest.mark.quick
@@ -106,6 +106,15 @@ def test_the_part_that_is_seen() -> None:
 def test_what_cannot_be_followed_is_refused(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(CheckpointError, match=told):
         ImageProcessor({"image_processor_type": "ViTImageProcessor", **wrong}, ["a"])
+
+
+def test_a_thread_of_a_picture_is_refused_before_it_becomes_a_wall() -> None:
+    """A few bytes may be a picture of one pixel's height, and of any width."""
+    prepared = ImageProcessor(
+        {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}}, ["a"]
+    )
+    with pytest.raises(InputError, match="more alike"):
+        prepared.arrays([np.zeros((1, 200_000, 3), "uint8")])
 
 
 def test_it_is_saved_as_it_was(tmp_path: Path) -> None:
