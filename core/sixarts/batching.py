@@ -204,11 +204,9 @@ def _answered(
         return
     with ThreadPoolExecutor(1, "sixarts-ready") as ahead:
         waiting = ahead.submit(engine.prepare, _pieces(chunks[0]), options)
-        for place, chunk in enumerate(chunks):
-            made, following = waiting, chunks[place + 1 : place + 2]
-            for after in following:
-                # What is ready now is taken first: the thread is free then.
-                made.exception()
+        for chunk, after in zip(chunks, [*chunks[1:], None], strict=True):
+            made = waiting
+            if after is not None:
                 waiting = ahead.submit(engine.prepare, _pieces(after), options)
             yield chunk, _answers(engine, chunk, options, made.result)
 

@@ -88,23 +88,35 @@ class ClassificationTraining(Training):
 
 
 class Classifier(Task):
-    """A task that answers with a :class:`Classification`; a domain writes ``check`` and ``arrays``."""
+    """A task that answers with a :class:`Classification`; a domain writes ``check`` and ``arrays``.
+
+    Learning reads pieces and makes arrays of them, as answering does; it needs no context.
+    """
 
     Options = ClassificationOptions
     Training = ClassificationTraining
     #: A :class:`sixarts.labeled.LabeledModel`.
     model: Any
 
-    def arrays(self, pieces: Sequence[Any], options: Any) -> tuple[dict[str, np.ndarray], Sequence[Any]]:
-        """The model's inputs for some pieces, and what ``result`` is told of each of them."""
+    def read(self, piece: Any) -> Any:
+        """A piece as the processor takes it, e.g. decoded."""
+        return piece
+
+    def arrays(self, read: Sequence[Any]) -> dict[str, np.ndarray]:
+        """The model's inputs for some pieces that were read."""
         raise NotImplementedError
+
+    def context(self, piece: Any, read: Any) -> Any:
+        """What ``result`` is told of a piece."""
+        return None
 
     def result(self, label: str, score: float, scores: Mapping[str, float], context: Any) -> Any:
         """The answer for one piece."""
         return Classification(label, score, scores)
 
     def prepare(self, pieces: Sequence[Any], options: Any) -> Batch:
-        return Batch(*self.arrays(pieces, options))
+        read = [self.read(piece) for piece in pieces]
+        return Batch(self.arrays(read), list(map(self.context, pieces, read)))
 
     def finish(self, outputs: Mapping[str, np.ndarray], batch: Batch, options: Any) -> list[Any]:
         labels, answers = self.model.processor.labels, []
@@ -206,7 +218,7 @@ class Lessons(Sequence[Lesson]):
         # normalization knows no weights.
         rows = rows_bucket(len(chosen), size)
         others = [self.examples[int(i)] for i in np.resize(self.order, rows - len(chosen))]
-        arrays, _ = self.task.arrays([x for x, _ in (*chosen, *others)], self.task.options)
+        arrays = self.task.arrays([self.task.read(x) for x, _ in (*chosen, *others)])
         arrays = self.task.augment(arrays, self.training, self.epoch, place)
         targets = np.zeros(rows, "int32")
         targets[: len(chosen)] = [self.numbers[label] for _, label in chosen]

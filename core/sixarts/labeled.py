@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -38,11 +39,8 @@ def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
         raise CheckpointError(f"id2label in config.json names no class {missing[0]}; expected 0, 1, 2, …")
     names = [by_number[str(number)] for number in range(len(named))]
     # ImageNet names a bird and a machine "crane": they are told apart by their numbers.
-    seen: dict[str, int] = {}
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-    told = [name if seen[name] == 1 else f"{name} ({number})" for number, name in enumerate(names)]
-    return tuple(told)
+    seen = Counter(names)
+    return tuple(name if seen[name] == 1 else f"{name} ({number})" for number, name in enumerate(names))
 
 
 def naming(labels: Sequence[str]) -> dict[str, Any]:

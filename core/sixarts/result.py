@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 
+#: Metadata of a field that is for pictures alone, and too large for JSON.
+UNTOLD = {"untold": True}
+
 
 @dataclass(frozen=True)
 class Result:
     """What a task answers. Subclasses are frozen dataclasses whose first field is the answer itself."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field as plain JSON-able values; arrays become lists."""
-        return {entry.name: plain(getattr(self, entry.name)) for entry in dataclasses.fields(self)}
+        """Every field but those that are :data:`UNTOLD`, as plain JSON-able values; arrays become lists."""
+        told = (entry.name for entry in dataclasses.fields(self) if "untold" not in entry.metadata)
+        return {name: plain(getattr(self, name)) for name in told}
 
     def plot(self) -> Any:
         """A Matplotlib figure of the answer; plain results show their text."""

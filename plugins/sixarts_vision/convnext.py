@@ -13,7 +13,6 @@ from keras import layers, ops
 
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
-from sixarts.labeled import labels_of
 from sixarts.layers import activation
 from sixarts.networks import published
 from sixarts.networks.residual import CHANNELS
@@ -168,11 +167,8 @@ class ConvNext(ImageModel):
         self.focus = x._keras_history.operation.name
         x = layers.GlobalAveragePooling2D(data_format=CHANNELS, dtype=policy, name="pool")(x)
         x = norm(x, "layernorm", c["layer_norm_eps"])
-        self.classifier = layers.Dense(
-            len(labels_of(c)), kernel_initializer=initializer, dtype=policy, name="classifier"
-        )
-        logits = layers.Activation("linear", dtype="float32", name="logits")(self.classifier(x))
-        return keras.Model({"pixel_values": inputs}, {"logits": logits}, name="convnext")
+        self.classifier = self.dense_head("classifier", initializer)
+        return self.closed(inputs, self.classifier(x))
 
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         found: published.Targets = {}

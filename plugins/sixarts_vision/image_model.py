@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import keras
 
 from sixarts.errors import CheckpointError
-from sixarts.labeled import LabeledModel
+from sixarts.labeled import LabeledModel, labels_of
 from sixarts.readers.limits import NAME, TRUTH, either, number, one_of, whole
 from sixarts_vision.image_processor import ImageProcessor
 
@@ -51,6 +51,20 @@ class ImageModel(LabeledModel):
                 "state size with height and width, or crop_size"
             )
         return size
+
+    def dense_head(self, name: str, initializer: str) -> Any:
+        """A dense layer with an output for each class."""
+        return keras.layers.Dense(
+            len(labels_of(self.config)),
+            kernel_initializer=initializer,
+            dtype=self.device.policy,
+            name=name,
+        )
+
+    def closed(self, inputs: Any, logits: Any) -> keras.Model:
+        """The network from its input to its logits, which are float32 on every device."""
+        logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
+        return keras.Model({"pixel_values": inputs}, {"logits": logits}, name=self.family)
 
     def processor_for(self, labels: Sequence[str]) -> ImageProcessor:
         if self.built:

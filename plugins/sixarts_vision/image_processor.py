@@ -87,19 +87,13 @@ class ImageProcessor(Processor):
             known = ", ".join(f"{name}ImageProcessor" for name in DEFAULTS)
             raise CheckpointError(f"{FILE} names the processor {named[:60]!r}; expected one of {known}")
         full = {**DEFAULTS[kind], **{name: value for name, value in settings.items() if value is not None}}
-        self.kind = kind
         square = bool(full["default_to_square"])
         self.size: Any = _size("size", full["size"], square) if full["do_resize"] else None
         self.crop: Any = _size("crop_size", full["crop_size"], True) if full["do_center_crop"] else None
         self.resample = _resample(full["resample"])
-        self.crop_share = _number("crop_pct", full.get("crop_pct", 1.0))
+        share = _number("crop_pct", full.get("crop_pct", 1.0))
         if kind == "ConvNext" and self.size is not None:
-            if not isinstance(self.size, int):
-                raise CheckpointError(f"{FILE} states size {str(full['size'])[:60]}; expected shortest_edge")
-            if not 1 <= int(self.size / self.crop_share) <= SIDE:
-                raise CheckpointError(
-                    f"{FILE} has crop_pct {self.crop_share}; expected a share of the picture"
-                )
+            self.size, self.crop = _convnext(self.size, share)
         self.scale = _number("rescale_factor", full["rescale_factor"]) if full["do_rescale"] else 1.0
         normalized = bool(full["do_normalize"])
         self.mean = _channels("image_mean", full["image_mean"] if normalized else 0.0)
@@ -121,8 +115,6 @@ class ImageProcessor(Processor):
     @property
     def output_size(self) -> tuple[int, int] | None:
         """Height and width of every array that comes out; ``None`` where they are the picture's."""
-        if self.kind == "ConvNext" and isinstance(self.size, int):
-            return (self.size, self.size)
         if self.crop is not None:
             return self.crop
         return self.size if isinstance(self.size, tuple) else None
@@ -134,9 +126,7 @@ class ImageProcessor(Processor):
     def shaped(self, image: np.ndarray) -> np.ndarray:
         """The picture resized and cropped, still ``uint8``."""
         if self.size is not None:
-            if self.kind == "ConvNext":
-                return self._convnext(image)
-            image = self._resized(image, *self._target(image, self.size))
+            image = self._resized(image, *self._target(image.shape[:2]))
         return image if self.crop is None else center_crop(image, *self.crop)
 
     def normalized(self, image: np.ndarray) -> np.ndarray:
@@ -146,30 +136,17 @@ class ImageProcessor(Processor):
 
     def seen(self, height: int, width: int) -> tuple[float, float, float, float]:
         """The part of a picture that the network sees: top, left, bottom, right, in the picture's pixels."""
-        crop, tall, wide = self.crop, height, width
-        if self.kind == "ConvNext" and isinstance(self.size, int):
-            if self.size >= 384:
-                return (0.0, 0.0, float(height), float(width))
-            tall, wide = shortest((height, width), int(self.size / self.crop_share))
-            crop = (self.size, self.size)
-        elif self.size is not None:
-            tall, wide = shortest((height, width), self.size) if isinstance(self.size, int) else self.size
+        crop = self.crop
+        tall, wide = self._target((height, width)) if self.size is not None else (height, width)
         if crop is None:
             return (0.0, 0.0, float(height), float(width))
         top, left = (tall - crop[0]) // 2, (wide - crop[1]) // 2
         down, across = height / tall, width / wide
         return (top * down, left * across, (top + crop[0]) * down, (left + crop[1]) * across)
 
-    def _target(self, image: np.ndarray, size: Any) -> tuple[int, int]:
-        return shortest(image.shape[:2], size) if isinstance(size, int) else size
-
-    def _convnext(self, image: np.ndarray) -> np.ndarray:
-        """Liu et al. 2022: below 384 pixels a crop of ``crop_pct``, from there on the whole, warped."""
-        side = self.size
-        if side >= 384:
-            return self._resized(image, side, side)
-        image = self._resized(image, *shortest(image.shape[:2], int(side / self.crop_share)))
-        return center_crop(image, side, side)
+    def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """What a picture of this size is resized to."""
+        return shortest(size, self.size) if isinstance(self.size, int) else self.size
 
     def _resized(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
         if image.shape[:2] == (height, width):
@@ -228,6 +205,15 @@ def _size(name: str, value: Any, square: bool) -> int | tuple[int, int]:
             f"{FILE} has {name} {str(value)[:60]}; expected height and width, or shortest_edge, up to {SIDE}"
         )
     return found
+
+
+def _convnext(size: Any, share: float) -> tuple[Any, tuple[int, int] | None]:
+    """Size and crop of Liu et al. 2022: below 384 pixels a part, from there on the whole, warped."""
+    if not isinstance(size, int):
+        raise CheckpointError(f"{FILE} states size {size} for ConvNext; expected shortest_edge")
+    if not 1 <= int(size / share) <= SIDE:
+        raise CheckpointError(f"{FILE} has crop_pct {share}; expected a share of the picture")
+    return ((size, size), None) if size >= 384 else (int(size / share), (size, size))
 
 
 def _resample(value: Any) -> Image.Resampling:

@@ -16,6 +16,7 @@ from sixarts.media.heatmap import heatmap
 from sixarts.media.images import check_image, images_in, read_image, thumbnail
 from sixarts.media.sources import path_of
 from sixarts.networks.operations import operations
+from sixarts.result import UNTOLD
 from sixarts_vision.attribution import METHODS
 from sixarts_vision.augmentation import Augmentation
 
@@ -33,11 +34,7 @@ class ImageClassification(Classification):
     """
 
     source: str = ""
-    picture: np.ndarray | None = field(default=None, repr=False, compare=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field as plain values; the picture is left out."""
-        return {name: value for name, value in super().to_dict().items() if name != "picture"}
+    picture: np.ndarray | None = field(default=None, repr=False, compare=False, metadata=UNTOLD)
 
     def __str__(self) -> str:
         return f"{self.source}: {super().__str__()}" if self.source else super().__str__()
@@ -115,10 +112,14 @@ class ImageClassificationTask(Classifier):
     def size(self, piece: Any) -> int:
         return 0
 
-    def arrays(self, pieces: Sequence[Any], options: Any) -> tuple[dict[str, np.ndarray], Sequence[Any]]:
-        images = [read_image(piece) for piece in pieces]
-        shown = [(path_of(piece), thumbnail(image)) for piece, image in zip(pieces, images, strict=True)]
-        return self.model.processor.arrays(images), shown
+    def read(self, piece: Any) -> np.ndarray:
+        return read_image(piece)
+
+    def arrays(self, read: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        return self.model.processor.arrays(read)
+
+    def context(self, piece: Any, read: np.ndarray) -> tuple[str, np.ndarray]:
+        return path_of(piece), thumbnail(read)
 
     def result(self, label: str, score: float, scores: Mapping[str, float], context: Any) -> Any:
         return ImageClassification(label, score, scores, *context)

@@ -13,7 +13,6 @@ from keras import layers
 
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
-from sixarts.labeled import labels_of
 from sixarts.networks import published
 from sixarts.networks.residual import CHANNELS, Residual
 from sixarts.readers.limits import NAME, TRUTH, check, one_of, some, whole
@@ -72,11 +71,8 @@ class ResNet(ImageModel):
         last = self.residual(x)[-1]
         self.focus = last._keras_history.operation.name
         x = layers.GlobalAveragePooling2D(data_format=CHANNELS, dtype=policy, name="pool")(last)
-        self.classifier = layers.Dense(
-            len(labels_of(self.config)), kernel_initializer=initializer, dtype=policy, name="classifier"
-        )
-        logits = layers.Activation("linear", dtype="float32", name="logits")(self.classifier(x))
-        return keras.Model({"pixel_values": inputs}, {"logits": logits}, name="resnet")
+        self.classifier = self.dense_head("classifier", initializer)
+        return self.closed(inputs, self.classifier(x))
 
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         return self.residual.targets("resnet.") | published.dense("classifier.1", self.classifier)

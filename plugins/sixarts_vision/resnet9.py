@@ -13,7 +13,6 @@ from keras import layers
 
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError, OptionError, nearest
-from sixarts.labeled import labels_of
 from sixarts.networks.published import convolution, dense, norm
 from sixarts.networks.residual import CHANNELS
 from sixarts.readers.limits import whole
@@ -91,11 +90,8 @@ class ResNet9(ImageModel):
         x = block(x, "down_2", third, pooled=True)
         x = residual(block(x, "down_3", fourth, pooled=True), "residual_2", fourth, "last")
         x = layers.GlobalMaxPooling2D(data_format=CHANNELS, dtype=policy, name="pool")(x)
-        self.dense = layers.Dense(
-            len(labels_of(c)), kernel_initializer=initializer, dtype=policy, name="head"
-        )
-        logits = layers.Activation("linear", dtype="float32", name="logits")(self.dense(x))
-        return keras.Model({"pixel_values": inputs}, {"logits": logits}, name="resnet9")
+        self.dense = self.dense_head("head", initializer)
+        return self.closed(inputs, self.dense(x))
 
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         found: dict[tuple[str, ...], Target] = {}

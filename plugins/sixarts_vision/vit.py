@@ -15,7 +15,6 @@ from keras import layers
 from sixarts.checkpoint import Target
 from sixarts.compiled import Compiled, to_numpy
 from sixarts.errors import CheckpointError
-from sixarts.labeled import labels_of
 from sixarts.layers import PROJECTIONS, EncoderBlock
 from sixarts.networks import published
 from sixarts.networks.patches import Patches, Tokens
@@ -96,9 +95,7 @@ class VisionTransformer(ImageModel):
         for block in self.blocks:
             x = block(x)
         self.norm = layers.LayerNormalization(epsilon=c["layer_norm_eps"], dtype=policy, name="norm")
-        logits = self.classified(self.norm(x), initializer)
-        logits = layers.Activation("linear", dtype="float32", name="logits")(logits)
-        return keras.Model({"pixel_values": inputs}, {"logits": logits}, name=self.family)
+        return self.closed(inputs, self.classified(self.norm(x), initializer))
 
     def block(self, name: str, initializer: str) -> Any:
         """One block of the transformer."""
@@ -125,15 +122,6 @@ class VisionTransformer(ImageModel):
         """Logits from the tokens ``[b, n, width]``."""
         self.classifier = self.dense_head("classifier", initializer)
         return self.classifier(x[:, 0])
-
-    def dense_head(self, name: str, initializer: str) -> Any:
-        """A dense layer with an output for each class."""
-        return layers.Dense(
-            len(labels_of(self.config)),
-            kernel_initializer=initializer,
-            dtype=self.device.policy,
-            name=name,
-        )
 
     def heads(self) -> published.Targets:
         """Published names of the head's weights."""

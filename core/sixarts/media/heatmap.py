@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sixarts.explanation import Explanation
+from sixarts.result import UNTOLD
 
 #: Most rows and columns of cells: finer values are added up, so that totals stay.
 CELLS = 32
@@ -28,19 +29,7 @@ class Heatmap(Explanation):
 
     grid: tuple[int, int] = (1, 1)
     region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    picture: np.ndarray | None = field(default=None, repr=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field as plain values; the picture is left out."""
-        return {name: value for name, value in super().to_dict().items() if name != "picture"}
-
-    def __str__(self) -> str:
-        best = np.abs(self.values).argmax(axis=1)
-        made = ", ".join(
-            f"{target} ← {self.input_labels[place]}"
-            for target, place in zip(self.target_labels, best, strict=True)
-        )
-        return f"{self.method}: {made}"
+    picture: np.ndarray | None = field(default=None, repr=False, metadata=UNTOLD)
 
     def plot(self) -> Any:
         """The picture, and over it what counted; red against the answer where values are signed."""

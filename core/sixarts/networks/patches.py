@@ -142,10 +142,3 @@ def bicubic(old: int, new: int) -> np.ndarray:
                 weight = a * distance**3 - 5 * a * distance**2 + 8 * a * distance - 4 * a
             found[row, min(max(tap, 0), old - 1)] += weight
     return found.astype("float32")
-
-
-def sinusoid_table(length: int, width: int) -> np.ndarray:
-    """Sines at even places, cosines at odd ones, ``[1, length, width]`` (Vaswani et al. 2017, 3.5)."""
-    angles = np.arange(length)[:, None] / 10000 ** (2 * (np.arange(width) // 2) / width)
-    table = np.where(np.arange(width) % 2 == 0, np.sin(angles), np.cos(angles))
-    return table[None].astype("float32")

@@ -43,11 +43,7 @@ def norm(name: str, layer: Any) -> Targets:
 
 def depthwise(name: str, layer: Any) -> Targets:
     """A depthwise convolution: (channels, 1, height, width) there, (height, width, channels, 1) here."""
-    kernel = Target(
-        layer.kernel,
-        lambda stored: np.transpose(stored, (2, 3, 0, 1)),
-        lambda value: np.transpose(value, (2, 3, 0, 1)),
-    )
+    kernel = Target(layer.kernel, lambda stored: np.transpose(stored, (2, 3, 0, 1)))
     return {(f"{name}.weight",): kernel, (f"{name}.bias",): Target(layer.bias)}
 
 
