@@ -6,7 +6,7 @@ Shapes are rounded up to a few sizes, since every new one compiles anew.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -76,6 +76,7 @@ class Engine(Protocol):
     def check(self, x: Any, options: Any) -> None: ...
     def pieces(self, x: Any, options: Any) -> Generator[Any, Any, None]: ...
     def size(self, piece: Any) -> int: ...
+    def shape(self, piece: Any) -> Hashable: ...
     def prepare(self, pieces: Sequence[Any], options: Any) -> Any: ...
     def answer_batch(self, batch: Any, options: Any) -> list[Any]: ...
     def join(self, results: Sequence[Any], x: Any, options: Any) -> Any: ...
@@ -109,10 +110,10 @@ def stream(
 ) -> Iterator[Any]:
     """Results of ``inputs``, in order.
 
-    Pieces of several inputs share batches, sorted by size so that little is padded. At most a window of
-    eight batches is held, in inputs as in pieces, since an input may have none, or more than memory holds;
-    the first window is one batch, so that the first results come soon. Within a window each batch is prepared
-    (files decoded, texts cut into tokens) while the one before it is answered.
+    Pieces of several inputs share batches where they are of one shape, sorted by size so that little is
+    padded. At most a window of eight batches is held, in inputs as in pieces, since an input may have none,
+    or more than memory holds; the first window is one batch, so that the first results come soon. Within a
+    window each batch is prepared (files decoded, texts cut into tokens) while the one before it is answered.
 
     Args:
         engine: the task.
@@ -151,7 +152,7 @@ def stream(
             return
         taken, queue = queue[:window], queue[window:]
         taken.sort(key=lambda item: engine.size(item[2]))
-        chunks = [taken[start : start + batch_size] for start in range(0, len(taken), batch_size)]
+        chunks = _chunks(engine, taken, batch_size)
         for chunk, results in _answered(engine, chunks, options):
             for (slot, place, _), result in zip(chunk, results, strict=True):
                 _deliver(engine, slot, place, result, queue)
@@ -193,6 +194,18 @@ def _enqueue(slot: _Slot, piece: Any, queue: list[Any]) -> None:
     queue.append((slot, len(slot.results), piece))
     slot.results.append(None)
     slot.waiting += 1
+
+
+def _chunks(engine: Engine, taken: Sequence[Any], batch_size: int) -> list[Sequence[Any]]:
+    """Batches of pieces of one shape each."""
+    alike: dict[Hashable, list[Any]] = {}
+    for item in taken:
+        alike.setdefault(engine.shape(item[2]), []).append(item)
+    return [
+        group[start : start + batch_size]
+        for group in alike.values()
+        for start in range(0, len(group), batch_size)
+    ]
 
 
 def _answered(

@@ -14,6 +14,7 @@ import numpy as np
 
 from sixarts.batching import Batch, rows_bucket
 from sixarts.errors import InputError, OptionError, nearest
+from sixarts.labeled import numbered, relabeled
 from sixarts.losses import SmoothedCrossentropy
 from sixarts.result import Metric, Metrics, Result
 from sixarts.task import Options, Task
@@ -142,25 +143,13 @@ class Classifier(Task):
 
     def adapt(self, examples: Sequence[tuple[Any, str]], training: Any) -> tuple[str, ...]:
         """A new head where the examples have a class that the network does not tell apart."""
-        wanted = sorted({label for _, label in examples})
-        known = self.model.processor.labels if self.model.built else ()
-        replaced: tuple[str, ...] = ()
-        if not set(wanted) <= set(known):
-            self.model = self.model.with_labels(wanted)
-            kept = sorted(set(known) & set(wanted))
-            replaced = (
-                f"head of {len(known)} classes by one of {len(wanted)}"
-                + (f", {len(kept)} of them kept" if kept else ""),
-            )
+        self.model, replaced = relabeled(self.model, sorted({label for _, label in examples}))
         self.model.freeze(training.freeze)
         return replaced
 
     def learn(self, examples: Sequence[tuple[Any, str]], training: Any, epoch: int) -> Iterable[Lesson]:
-        labels = list(self.model.processor.labels)
-        unknown = sorted({label for _, label in examples} - set(labels))
-        if unknown:
-            raise InputError(f"labels {', '.join(unknown)}; expected some of {', '.join(labels)}")
-        return Lessons(self, examples, {label: place for place, label in enumerate(labels)}, training, epoch)
+        numbers = numbered(self.model.processor.labels, (label for _, label in examples))
+        return Lessons(self, examples, numbers, training, epoch)
 
     def augment(self, arrays: dict[str, np.ndarray], training: Any, epoch: int, number: int) -> Any:
         """Changes a batch at random, as its class does not change; by default not at all."""
@@ -220,11 +209,16 @@ class Lessons(Sequence[Lesson]):
         others = [self.examples[int(i)] for i in np.resize(self.order, rows - len(chosen))]
         arrays = self.task.arrays([self.task.read(x) for x, _ in (*chosen, *others)])
         arrays = self.task.augment(arrays, self.training, self.epoch, place)
-        targets = np.zeros(rows, "int32")
-        targets[: len(chosen)] = [self.numbers[label] for _, label in chosen]
+        targets = self.targets([label for _, label in chosen], rows)
         weights = np.zeros(rows, "float32")
         weights[: len(chosen)] = 1
         return Lesson(arrays, {"logits": targets}, {"logits": weights})
+
+    def targets(self, labels: Sequence[Any], rows: int) -> np.ndarray:
+        """What is to be learned: the number of each example's class, and any in the rows behind them."""
+        found = np.zeros(rows, "int32")
+        found[: len(labels)] = [self.numbers[label] for label in labels]
+        return found
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

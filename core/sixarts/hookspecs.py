@@ -168,7 +168,7 @@ def _check_task(spec: TaskSpec) -> None:
 
 
 def _check_family(spec: FamilySpec) -> None:
-    _check_tuples(spec, "model_types", "architectures", "files", "weights", "requires")
+    _check_tuples(spec, "model_types", "architectures", "files", "weights", "requires", "registered_names")
     _check_name("a family", spec.name)
     _check_dotted(f"model of {_title(spec)}", spec.model)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from sixarts.compiled import to_numpy
-from sixarts.errors import CheckpointError
+from sixarts.errors import CheckpointError, InputError
 from sixarts.model import Model, Processor
 
 #: Most classes that a configuration may name: ImageNet-21k has 21,843.
@@ -55,6 +55,21 @@ def naming(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def numbered(labels: Sequence[str], wanted: Iterable[str]) -> dict[str, int]:
+    """The number of each of a model's classes, where they are all that is wanted.
+
+    >>> numbered(("cat", "dog"), ["dog"])
+    {'cat': 0, 'dog': 1}
+
+    Raises:
+        InputError: a class that the model does not tell apart.
+    """
+    unknown = sorted(set(wanted) - set(labels))
+    if unknown:
+        raise InputError(f"labels {', '.join(unknown[:10])}; expected some of {', '.join(labels[:20])}")
+    return {label: number for number, label in enumerate(labels)}
+
+
 class LabeledModel(Model):
     """A model that tells classes apart. A family states its head, and how its processor takes new labels."""
 
@@ -79,6 +94,9 @@ class LabeledModel(Model):
                     fresh = np.array(to_numpy(target.variable))
                     for new, old in both:
                         fresh[..., new] = value[..., old]
+                    # A column for what is of no class stays behind those of the classes.
+                    if rest := fresh.shape[-1] - len(labels):
+                        fresh[..., -rest:] = value[..., -rest:]
                     value = fresh
                 target.variable.assign(value)
         return other
@@ -89,3 +107,18 @@ class LabeledModel(Model):
         head = {id(targets[names].variable) for names in targets if names[0] in self.head}
         for layer in self.network.layers:
             layer.trainable = not frozen or any(id(variable) in head for variable in layer.variables)
+
+
+def relabeled(model: Any, wanted: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
+    """A model that tells these classes apart, and in words what of it is new.
+
+    The model itself comes back where it knows all of them.
+    """
+    known = model.processor.labels if model.built else ()
+    if set(wanted) <= set(known):
+        return model, ()
+    kept = len(set(known) & set(wanted))
+    words = f"head of {len(known)} classes by one of {len(wanted)}" + (
+        f", {kept} of them kept" if kept else ""
+    )
+    return model.with_labels(wanted), (words,)

@@ -48,6 +48,9 @@ def family_of(
                 f"{', '.join(family.architectures)}, which has the head for {purpose}; choose a checkpoint "
                 "that was trained for it"
             )
+    if kind is None and isinstance(registered := config.get("registered_name"), str):
+        readable = sorted({known for family in families for known in family.registered_names})
+        raise UnknownFamily(f"family for {purpose} that reads Keras's", registered[:100], readable)
     readable = sorted({known for family in families for known in family.model_types})
     raise UnknownFamily(f"family for {purpose} that reads model_type", named, readable)
 

@@ -90,6 +90,16 @@ class Model:
         """The network, every layer named; sets ``embedded`` and ``cut`` on the way."""
         raise NotImplementedError
 
+    @classmethod
+    def read_config(cls, folder: Path) -> dict[str, Any]:
+        """The content of ``config.json``; a family whose layout tells it in several files joins them here."""
+        return read_json(folder / CONFIG)
+
+    @classmethod
+    def open_weights(cls, folder: Path) -> Weights:
+        """The folder's weights; a family whose layout keeps them in files of its own opens those here."""
+        return open_weights(folder)
+
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         """Published weight names to variables.
 
@@ -151,8 +161,8 @@ class Model:
             CheckpointError: a file that is missing or unreadable; weights that do not fit, each named.
         """
         folder = Path(folder)
-        config = read_json(folder / CONFIG)
-        weights = open_weights(folder)
+        config = cls.read_config(folder)
+        weights = cls.open_weights(folder)
         with _told_as_unfit(folder, cls.family):
             full = cls.configure(**config)
             processor = cls.processor_class.from_folder(folder, full)

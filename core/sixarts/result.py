@@ -6,6 +6,7 @@ import dataclasses
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ class Result:
         """Every field but those that are :data:`UNTOLD`, as plain JSON-able values; arrays become lists."""
         told = (entry.name for entry in dataclasses.fields(self) if "untold" not in entry.metadata)
         return {name: plain(getattr(self, name)) for name in told}
+
+    def save(self, path: str | Path) -> None:
+        """Writes the answer as a file of its input's kind: its text, where a result has nothing else."""
+        Path(path).write_text(str(self), encoding="utf-8")
 
     def plot(self) -> Any:
         """A Matplotlib figure of the answer; plain results show their text."""

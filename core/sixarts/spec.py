@@ -67,6 +67,8 @@ class FamilySpec:
         files: glob patterns of the files it reads beside the weights, e.g. ``("*.spm", "vocab.json")``.
         weights: alternatives for the weights file, best first; the first that is there is taken.
         extra, requires: as for a task.
+        registered_names: values of ``registered_name`` in a ``config.json`` that Keras serialized, e.g.
+            ``"acme>Shouter"``, for layouts that state no ``model_type``.
     """
 
     name: str
@@ -83,6 +85,7 @@ class FamilySpec:
     )
     extra: str | None = None
     requires: tuple[str, ...] = ()
+    registered_names: tuple[str, ...] = ()
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Whether ``config`` (a parsed ``config.json``) is of this family, task head included.
@@ -94,7 +97,7 @@ class FamilySpec:
         False
         """
         if config.get("model_type") not in self.model_types:
-            return False
+            return config.get("registered_name") in self.registered_names
         stated = config.get("architectures") or []
         if not stated or not self.architectures:
             return True

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import types
 import typing
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -101,6 +101,8 @@ def _is_a(value: Any, hint: Any) -> bool:
 
 
 def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(hint)))}"
     return getattr(hint, "__name__", None) or str(hint).replace("typing.", "")
 
 
@@ -155,6 +157,10 @@ class Task:
     def size(self, piece: Any) -> int:
         """A number by which pieces are sorted, so that like ones share a batch."""
         return len(piece) if hasattr(piece, "__len__") else 0
+
+    def shape(self, piece: Any) -> Hashable:
+        """What pieces must have in common to share a batch; by default nothing."""
+        return None
 
     def prepare(self, pieces: Sequence[Any], options: Any) -> Batch:
         """Pieces to the model's arrays, in NumPy."""
@@ -360,6 +366,9 @@ class Task:
         keras.utils.set_random_seed(training.seed)
         replaced = self.adapt(learned, training)
         still = replace(training, seed=training.seed + 1)
+        if held is not None:
+            # Where making batches tells what is wrong with them, it is told before anything is learned.
+            self.learn(held, self.judging(still), 0)
         # What the card says of use, data and figures is of another model from here on.
         trained, self.card, self.record = self.record.trained, "", Record()
         history = train(

@@ -47,7 +47,9 @@ class Training:
         learning_rate: the highest that the schedule reaches.
         schedule: ``"constant"``, ``"linear"`` or ``"cosine"`` (to zero at the end), or ``"inverse_sqrt"``.
         warmup: steps over which the rate rises from zero.
-        weight_decay: of AdamW (Loshchilov and Hutter 2019).
+        optimizer: ``"adamw"`` (Loshchilov and Hutter 2019), or ``"sgd"`` with Nesterov's momentum of 0.9, from
+            which convolutional networks often learn what holds for more than they saw.
+        weight_decay: what share of a weight goes in a step, times the learning rate, beside the gradient.
         clip_norm: largest global norm of a step's gradients.
         average: how many of the last epochs' weights are averaged into the result; 1 takes the best epoch's.
         patience: epochs without a better validation loss before it stops; ``None`` never stops early.
@@ -61,6 +63,7 @@ class Training:
     learning_rate: float = 1e-4
     schedule: str = "constant"
     warmup: int = 0
+    optimizer: str = "adamw"
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     average: int = 1
@@ -75,6 +78,8 @@ class Training:
                 raise OptionError(f"{name}={getattr(self, name)!r}; expected {low} or more")
         if self.schedule not in SCHEDULES:
             raise OptionError(f"schedule={self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise OptionError(f"optimizer={self.optimizer!r}; expected one of {', '.join(OPTIMIZERS)}")
         if not self.learning_rate > 0:
             raise OptionError(f"learning_rate={self.learning_rate!r}; expected more than 0")
 
@@ -90,6 +95,12 @@ SCHEDULES: dict[str, Callable[[int, int, float], float]] = {
     "linear": lambda step, warmup, done: max(1.0 - done, 0.0),
     "cosine": lambda step, warmup, done: 0.5 * (1 + math.cos(math.pi * min(done, 1.0))),
     "inverse_sqrt": lambda step, warmup, done: math.sqrt(max(warmup, 1) / max(step + 1, warmup, 1)),
+}
+
+#: Name to the optimizer, and its settings beside rate, decay and clipping.
+OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "adamw": (keras.optimizers.AdamW, {"beta_2": 0.98}),
+    "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
 }
 
 
@@ -169,12 +180,14 @@ class _Run:
     def __init__(self, network: keras.Model, training: Training, loss: Any, device: Device) -> None:
         self.network, self.training = network, training
         keras.utils.set_random_seed(training.seed)
-        self.optimizer = keras.optimizers.AdamW(
+        kind, usual = OPTIMIZERS[training.optimizer]
+        if training.optimizer == "adamw":
+            usual = {**usual, "epsilon": 1e-9 if device.precision == "float32" else 1e-7}
+        self.optimizer = kind(
             learning_rate=training.learning_rate,
             weight_decay=training.weight_decay,
             global_clipnorm=training.clip_norm,
-            beta_2=0.98,
-            epsilon=1e-9 if device.precision == "float32" else 1e-7,
+            **usual,
         )
         # Norms and biases are not decayed, as published with every transformer recipe.
         self.optimizer.exclude_from_weight_decay(

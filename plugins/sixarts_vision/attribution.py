@@ -26,7 +26,7 @@ Arrays = Mapping[str, np.ndarray]
 
 def integrated_gradients(model: Any, arrays: Arrays, place: int) -> tuple[np.ndarray, dict[str, Any]]:
     """Each pixel's part of the class's logit, against a picture of the mean color."""
-    attribution = _kept(model, "attribution", lambda: Attribution(model, _logit))
+    attribution = kept(model, "attribution", lambda: Attribution(model, logit_of))
     pixels = arrays[model.cut]
     values, totals = attribution.integrated_gradients(arrays, np.zeros_like(pixels), [place])
     return values[0], {"signed": True, "totals": totals, "unit": "logit"}
@@ -62,34 +62,48 @@ def activation_map(model: Any, arrays: Arrays, place: int) -> tuple[np.ndarray, 
 
 def grad_cam(model: Any, arrays: Arrays, place: int) -> tuple[np.ndarray, dict[str, Any]]:
     """The last feature maps, each weighed by the mean gradient of the class's logit."""
+    maps, slopes = last_maps(model, arrays, place)
+    weights = slopes.mean(axis=(1, 2), keepdims=True)
+    return np.maximum((maps * weights).sum(axis=-1)[0], 0.0), {"unit": "Grad-CAM"}
+
+
+def last_maps(model: Any, arrays: Arrays, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """The feature maps at ``model.focus``, and the gradient of the class's logit there: ``[1, h, w, c]``."""
 
     def make() -> tuple[Compiled, Compiled]:
         focus = model.network.get_layer(model.focus).output
         below, above = keras.Model(model.network.inputs, focus), keras.Model(focus, model.network.output)
 
         def slope(point: Any, at: Any) -> Any:
-            return gradients(lambda value: _logit(above(value, training=False), at), point)
+            return gradients(lambda value: logit_of(above(value, training=False), at), point)
 
         return (
             Compiled(lambda x: below(x, training=False), model.variables, model.device, model.fused),
             Compiled(slope, model.variables, model.device, model.fused),
         )
 
-    below, slope = _kept(model, "grad_cam", make)
+    below, slope = kept(model, "last_maps", make)
     maps = to_numpy(below(arrays[model.cut]))
-    weights = to_numpy(slope(maps, np.int32(place))).mean(axis=(1, 2), keepdims=True)
-    return np.maximum((maps * weights).sum(axis=-1)[0], 0.0), {"unit": "Grad-CAM"}
+    return maps, to_numpy(slope(maps, np.int32(place)))
 
 
 def rollout(model: Any, arrays: Arrays) -> tuple[np.ndarray, dict[str, Any]]:
     """Attention of all blocks multiplied, half of each way going past it; of every class alike."""
-    maps = model.attention_maps(arrays)[:, 0].mean(axis=1)
-    size = maps.shape[-1]
-    mixed = np.eye(size)
-    for attention in maps:
-        mixed = (attention + np.eye(size)) / 2 @ mixed
-    first = model.embeddings.count
+    mixed, first = rolled(model.attention_maps(arrays)[:, 0]), model.embeddings.count
     return mixed[:first, first:].mean(axis=0).reshape(model.grid), {"unit": "attention rollout"}
+
+
+def rolled(maps: np.ndarray) -> np.ndarray:
+    """What each token at the end holds of each at the start, ``[n, n]``; ``maps`` are the blocks' in order.
+
+    >>> rolled(np.full((1, 2, 2), 0.5)).tolist()
+    [[0.75, 0.25], [0.25, 0.75]]
+    """
+    same = np.eye(maps.shape[-1])
+    mixed = same
+    for attention in maps:
+        mixed = (attention + same) / 2 @ mixed
+    return mixed
 
 
 METHODS = {
@@ -99,13 +113,14 @@ METHODS = {
 }
 
 
-def _logit(outputs: Any, place: Any) -> Any:
+def logit_of(outputs: Any, place: Any) -> Any:
+    """The logit of one class in each row."""
     return keras.ops.take(outputs["logits"], place, axis=-1)
 
 
-def _kept(model: Any, name: str, make: Any) -> Any:
+def kept(model: Any, name: str, make: Any) -> Any:
     """What is compiled once for each model."""
-    kept: dict[str, Any] = vars(model).setdefault("_attributions", {})
-    if name not in kept:
-        kept[name] = make()
-    return kept[name]
+    made: dict[str, Any] = vars(model).setdefault("_attributions", {})
+    if name not in made:
+        made[name] = make()
+    return made[name]

@@ -6,9 +6,10 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from sixarts.media.images import read_image
 
@@ -37,6 +38,58 @@ def cifar10(folder: Path) -> Split:
         (validation if zlib.crc32(name.encode()) % 20 == 0 else train).append((picture, label))
     test = [(picture, label) for _, picture, label in _pictures(folder / "test_a_5000.tar.gz")]
     return Split(train, validation, test)
+
+
+class Scenes(NamedTuple):
+    """What clips are rendered out of: photos, views through a microscope, and things that pass."""
+
+    photos: list[Image.Image]
+    views: list[Image.Image]
+    things: list[Image.Image]
+
+
+def scenes(folder: Path) -> dict[str, Scenes]:
+    """Gray pictures to learn from, to choose by and to measure with, none of them in two parts.
+
+    Photos of Pixabay as they come with NVIDIA's DALI_extra (``dali_pixabay_24.tar``), those of one name kept
+    together; microscope views of BCCD (``BCCD.tar``); photos of hands (``Dataset_80_per_class.tar``).
+    """
+    archives = {
+        name: next(folder.rglob(name))
+        for name in ("dali_pixabay_24.tar", "BCCD.tar", "Dataset_80_per_class.tar")
+    }
+    photos, views, hands = (list(_gray(path)) for path in archives.values())
+    groups = sorted({_group(name) for name, _ in photos})
+    of = {3: "validation", 4: "test"}
+
+    def part(pictures: list[tuple[str, Image.Image]], name: str, number: Any) -> list[Image.Image]:
+        return [picture for key, picture in pictures if of.get(number(key) % 5, "train") == name]
+
+    return {
+        name: Scenes(
+            part(photos, name, lambda key: groups.index(_group(key))),
+            part(views, name, lambda key: zlib.crc32(key.encode()))[:100],
+            part(hands, name, lambda key: zlib.crc32(key.encode()))[:200],
+        )
+        for name in ("train", "validation", "test")
+    }
+
+
+def _group(name: str) -> str:
+    """The word that a photo's name begins with."""
+    return Path(name).name.partition("-")[0]
+
+
+def _gray(path: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Name and picture of each photo in an archive, in order of names."""
+    with tarfile.open(path) as archive:
+        members = sorted((entry for entry in archive if entry.isfile()), key=lambda entry: entry.name)
+        for member in members:
+            file = archive.extractfile(member)
+            if file is not None and member.name.lower().endswith(".jpg"):
+                picture = Image.fromarray(read_image(file.read())).convert("L")
+                # Larger ones would be made small for every clip anew.
+                yield member.name, picture.reduce(2) if picture.width > 1000 else picture
 
 
 def _pictures(path: Path) -> Iterator[tuple[str, np.ndarray, str]]:

@@ -21,7 +21,7 @@ class ImageModel(LabeledModel):
             none.
     """
 
-    processor_class = ImageProcessor
+    processor_class: ClassVar[type[Any]] = ImageProcessor
     cut = "pixel_values"
     focus: str = ""
     #: What a new network's ``preprocessor_config.json`` says beside its size.
@@ -33,10 +33,13 @@ class ImageModel(LabeledModel):
         Raises:
             CheckpointError: the processor gives pictures of another size than the network takes.
         """
-        shown = self.processor_size()
-        inputs = keras.Input((*shown, 3), dtype="float32", name="pixel_values")
+        inputs = keras.Input(self.input_shape(), dtype="float32", name="pixel_values")
         self.embedded = keras.layers.Identity(dtype=self.device.policy, name="pixels")(inputs)
         return inputs, self.embedded
+
+    def input_shape(self) -> tuple[int, ...]:
+        """Sizes of what the network sees at once, without the rows."""
+        return (*self.processor_size(), 3)
 
     def processor_size(self) -> tuple[int, int]:
         """Height and width of what the processor gives.
@@ -66,11 +69,11 @@ class ImageModel(LabeledModel):
         logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
         return keras.Model({"pixel_values": inputs}, {"logits": logits}, name=self.family)
 
-    def processor_for(self, labels: Sequence[str]) -> ImageProcessor:
+    def processor_for(self, labels: Sequence[str]) -> Any:
         if self.built:
             return self.processor.relabeled(labels)
         height, width = pair(self.config["image_size"])
-        return ImageProcessor({**self.preparing, "size": {"height": height, "width": width}}, labels)
+        return self.processor_class({**self.preparing, "size": {"height": height, "width": width}}, labels)
 
 
 def pair(size: Any) -> tuple[int, int]:

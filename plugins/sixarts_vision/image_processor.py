@@ -6,25 +6,29 @@ the named processor class stands (transformers 5.24, ``models/*/image_processing
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from PIL import Image
 
-from sixarts.errors import CheckpointError, InputError
+from sixarts.errors import CheckpointError
 from sixarts.labeled import labels_of
-from sixarts.media.images import PIXELS
+from sixarts.media.preparation import (
+    FILE,
+    SIDE,
+    STANDARD,
+    Normalization,
+    center_crop,
+    kind_of,
+    positive,
+    resampling,
+    resized,
+    shortest,
+    side,
+)
 from sixarts.model import Processor, read_json, write_json
 
-FILE = "preprocessor_config.json"
-#: Largest side that a configuration may resize or crop to.
-SIDE = 4096
-
-STANDARD = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
-IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 _COMMON = {
     "do_resize": True,
     "do_center_crop": False,
@@ -63,7 +67,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "resample": 3,
     },
 }
-_ENDINGS = ("ImageProcessorFast", "ImageProcessorPil", "ImageProcessor", "FeatureExtractor")
 
 
 class ImageProcessor(Processor):
@@ -79,27 +82,16 @@ class ImageProcessor(Processor):
 
     def __init__(self, settings: Mapping[str, Any], labels: Sequence[str]) -> None:
         self.stated, self.labels = dict(settings), tuple(labels)
-        named = str(settings.get("image_processor_type") or settings.get("feature_extractor_type") or "ViT")
-        kind = named
-        for ending in _ENDINGS:
-            kind = kind.removesuffix(ending)
-        if kind not in DEFAULTS:
-            known = ", ".join(f"{name}ImageProcessor" for name in DEFAULTS)
-            raise CheckpointError(f"{FILE} names the processor {named[:60]!r}; expected one of {known}")
+        kind = kind_of(settings, DEFAULTS, "ViT")
         full = {**DEFAULTS[kind], **{name: value for name, value in settings.items() if value is not None}}
         square = bool(full["default_to_square"])
         self.size: Any = _size("size", full["size"], square) if full["do_resize"] else None
         self.crop: Any = _size("crop_size", full["crop_size"], True) if full["do_center_crop"] else None
-        self.resample = _resample(full["resample"])
-        share = _number("crop_pct", full.get("crop_pct", 1.0))
+        self.resample = resampling(full["resample"])
+        share = positive("crop_pct", full.get("crop_pct", 1.0))
         if kind == "ConvNext" and self.size is not None:
             self.size, self.crop = _convnext(self.size, share)
-        self.scale = _number("rescale_factor", full["rescale_factor"]) if full["do_rescale"] else 1.0
-        normalized = bool(full["do_normalize"])
-        self.mean = _channels("image_mean", full["image_mean"] if normalized else 0.0)
-        self.std = _channels("image_std", full["image_std"] if normalized else 1.0)
-        if not self.std.all():
-            raise CheckpointError(f"{FILE} has image_std {full['image_std']}; expected no zero")
+        self.normalized = Normalization(full)
 
     @classmethod
     def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:
@@ -126,13 +118,8 @@ class ImageProcessor(Processor):
     def shaped(self, image: np.ndarray) -> np.ndarray:
         """The picture resized and cropped, still ``uint8``."""
         if self.size is not None:
-            image = self._resized(image, *self._target(image.shape[:2]))
+            image = resized(image, *self._target(image.shape[:2]), self.resample)
         return image if self.crop is None else center_crop(image, *self.crop)
-
-    def normalized(self, image: np.ndarray) -> np.ndarray:
-        """Values as the network takes them, float32."""
-        factor = (self.scale / self.std).astype("float32")
-        return image * factor - (self.mean / self.std).astype("float32")
 
     def seen(self, height: int, width: int) -> tuple[float, float, float, float]:
         """The part of a picture that the network sees: top, left, bottom, right, in the picture's pixels."""
@@ -148,45 +135,6 @@ class ImageProcessor(Processor):
         """What a picture of this size is resized to."""
         return shortest(size, self.size) if isinstance(self.size, int) else self.size
 
-    def _resized(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
-        if image.shape[:2] == (height, width):
-            return image
-        if height * width > PIXELS or not height * width:
-            raise InputError(
-                f"a picture of {image.shape[1]} × {image.shape[0]} is {width} × {height} to this model; "
-                "expected sides that are more alike"
-            )
-        return np.asarray(Image.fromarray(image).resize((width, height), self.resample))
-
-
-def shortest(size: tuple[int, ...], side: int) -> tuple[int, int]:
-    """Height and width whose shorter one is ``side``, in the proportions of ``size``.
-
-    >>> shortest((480, 640), 256)
-    (256, 341)
-    """
-    height, width = size
-    low, high = sorted((height, width))
-    other = int(side * high / low)
-    return (side, other) if height <= width else (other, side)
-
-
-def center_crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The middle of a picture, with black around it where it is smaller.
-
-    >>> center_crop(np.ones((2, 5, 3), "uint8"), 3, 3)[:, :, 0].tolist()
-    [[0, 0, 0], [1, 1, 1], [1, 1, 1]]
-    """
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    if top >= 0 and left >= 0:
-        return image[top : top + height, left : left + width]
-    full = (max(height, image.shape[0]), max(width, image.shape[1]))
-    padded = np.zeros((*full, 3), image.dtype)
-    down, across = (math.ceil((a - b) / 2) for a, b in zip(full, image.shape, strict=False))
-    padded[down : down + image.shape[0], across : across + image.shape[1]] = image
-    top, left = top + down, left + across
-    return padded[max(0, top) : top + height, max(0, left) : left + width]
-
 
 def _size(name: str, value: Any, square: bool) -> int | tuple[int, int]:
     """Height and width, or the length of the shorter side."""
@@ -200,7 +148,7 @@ def _size(name: str, value: Any, square: bool) -> int | tuple[int, int]:
     elif isinstance(value, int):
         found = (value, value) if square else value
     sides = found if isinstance(found, tuple) else (found,)
-    if not all(type(side) is int and 1 <= side <= SIDE for side in sides):
+    if not all(map(side, sides)):
         raise CheckpointError(
             f"{FILE} has {name} {str(value)[:60]}; expected height and width, or shortest_edge, up to {SIDE}"
         )
@@ -214,29 +162,3 @@ def _convnext(size: Any, share: float) -> tuple[Any, tuple[int, int] | None]:
     if not 1 <= int(size / share) <= SIDE:
         raise CheckpointError(f"{FILE} has crop_pct {share}; expected a share of the picture")
     return ((size, size), None) if size >= 384 else (int(size / share), (size, size))
-
-
-def _resample(value: Any) -> Image.Resampling:
-    try:
-        return Image.Resampling(value)
-    except ValueError:
-        raise CheckpointError(
-            f"{FILE} has resample {str(value)[:40]}; expected one of Pillow's 0 to 5"
-        ) from None
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise CheckpointError(f"{FILE} has {name} {str(value)[:40]}; expected a number above 0")
-    return float(value)
-
-
-def _channels(name: str, value: Any) -> np.ndarray:
-    values = value if isinstance(value, list) else [value] * 3
-    fine = len(values) == 3 and all(
-        isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
-        for number in values
-    )
-    if not fine:
-        raise CheckpointError(f"{FILE} has {name} {str(value)[:60]}; expected three finite numbers")
-    return np.array(values, "float64")

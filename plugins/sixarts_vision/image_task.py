@@ -19,6 +19,7 @@ from sixarts.networks.operations import operations
 from sixarts.result import UNTOLD
 from sixarts_vision.attribution import METHODS
 from sixarts_vision.augmentation import Augmentation
+from sixarts_vision.labeled_files import labeled_files
 
 #: Longest side of the picture in an explanation.
 PICTURE = 512
@@ -30,24 +31,26 @@ class ImageClassification(Classification):
 
     Attributes:
         source: where the picture lies, where it came by path.
-        picture: the picture itself, made small, ``[height, width, 3]``.
+        image: the picture, or where it lies, for drawing: it is read again then, and held by no answer.
     """
 
     source: str = ""
-    picture: np.ndarray | None = field(default=None, repr=False, compare=False, metadata=UNTOLD)
+    image: Any = field(default=None, repr=False, compare=False, metadata=UNTOLD)
 
     def __str__(self) -> str:
         return f"{self.source}: {super().__str__()}" if self.source else super().__str__()
 
     def plot(self) -> Any:
-        """The picture, and a bar for each class shown."""
+        """The picture, and a bar for each class shown; the bars alone where the picture is gone."""
         from matplotlib.figure import Figure
 
-        if self.picture is None:
+        try:
+            shown = thumbnail(read_image(self.image))
+        except InputError:
             return super().plot()
         figure = Figure(figsize=(8, max(3.0, 0.9 + 0.32 * len(self.scores))), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
-        left.imshow(self.picture)
+        left.imshow(shown)
         left.set_axis_off()
         self.draw_scores(right)
         return figure
@@ -101,13 +104,7 @@ class ImageClassificationTask(Classifier):
 
         Pictures in a file are found from where it lies.
         """
-        place = Path(path)
-        if not place.is_dir():
-            return [(_beside(place, picture), label) for picture, label in super().read_examples(path)]
-        classes = sorted(entry for entry in place.iterdir() if entry.is_dir())
-        if not classes:
-            raise InputError(f"{place} holds no folder; expected one for each class, with its pictures")
-        return [(picture, entry.name) for entry in classes for picture in images_in(entry) or ()]
+        return labeled_files(path, "pictures", images_in, super().read_examples)
 
     def size(self, piece: Any) -> int:
         return 0
@@ -118,8 +115,8 @@ class ImageClassificationTask(Classifier):
     def arrays(self, read: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return self.model.processor.arrays(read)
 
-    def context(self, piece: Any, read: np.ndarray) -> tuple[str, np.ndarray]:
-        return path_of(piece), thumbnail(read)
+    def context(self, piece: Any, read: np.ndarray) -> tuple[str, Any]:
+        return path_of(piece), piece
 
     def result(self, label: str, score: float, scores: Mapping[str, float], context: Any) -> Any:
         return ImageClassification(label, score, scores, *context)
@@ -150,9 +147,4 @@ class ImageClassificationTask(Classifier):
 
     def flops(self, x: Any, result: Any, options: Any) -> float:
         with self.model.device.scope():
-            return operations(self.model.network, {self.model.cut: (*self.model.processor_size(), 3)})
-
-
-def _beside(file: Path, picture: Any) -> Any:
-    """A picture's path from a file of pairs, relative to that file."""
-    return file.parent / picture if path_of(picture) and not Path(picture).is_absolute() else picture
+            return operations(self.model.network, {self.model.cut: self.model.input_shape()})

@@ -11,17 +11,25 @@ from sixarts.spec import FamilySpec, ModelEntry, TaskSpec
 API_VERSION = "1"
 
 SIGNATURE = "image -> classes"
-#: What the families for pictures read beside config and weights.
+VIDEO = "video -> classes"
+#: What the families for pictures read beside config and weights; and those for videos.
 FILES = ("preprocessor_config.json",)
+VIDEO_FILES = (*FILES, "video_preprocessor_config.json")
 
 
-#: Photos for the contract and the demo, from Pixabay by way of NVIDIA's DALI_extra (`db/coco`), made small.
+#: Photos for the contract and the demo, from Pixabay by way of NVIDIA's DALI_extra (`db/coco`), made small;
+#: and clips of a view that moves over such photos: animated WebP, which needs no PyAV.
 SAMPLES = Path(__file__).parent / "samples"
 
 
 def sample(name: str) -> str:
     """A sample photo as a ``data:`` URI, which JSON can hold."""
     return "data:image/jpeg;base64," + base64.b64encode((SAMPLES / f"{name}.jpg").read_bytes()).decode()
+
+
+def clip(name: str) -> str:
+    """A sample clip as a ``data:`` URI."""
+    return "data:image/webp;base64," + base64.b64encode((SAMPLES / f"{name}.webp").read_bytes()).decode()
 
 
 @hookimpl
@@ -55,8 +63,37 @@ def sixarts_tasks() -> list[TaskSpec]:
             aliases=("image-recognition",),
             explanations={"cam": ("class",), "integrated_gradients": ("class",), "occlusion": ("class",)},
             metrics=("accuracy",),
-        )
+        ),
+        TaskSpec(
+            name="video-classification",
+            summary="What a video shows, over time.",
+            task="sixarts_vision.video_task:VideoClassificationTask",
+            signatures=(VIDEO,),
+            default_model="starter/camera-motion",
+            samples=tuple(map(clip, ("pan_right", "zoom_in"))),
+            examples=tuple((clip(name), name.replace("_", " ")) for name in CLIPS),
+            bad_inputs=(
+                "",
+                None,
+                3,
+                b"",
+                b"bytes of no video",
+                "no-such-file.mp4",
+                "https://example.org/clip.mp4",
+                "data:video/mp4;base64,!!",
+                "data:image/png;base64,iVBORw0KGgo=",
+                {"video": "a dict"},
+                ["a list"],
+            ),
+            aliases=("video-analysis",),
+            explanations={"integrated_gradients": ("class",), "occlusion": ("class",), "cam": ("class",)},
+            metrics=("accuracy",),
+        ),
     ]
+
+
+#: Sample clips, each named after what its camera does.
+CLIPS = ("pan_right", "zoom_in", "static", "tilt_up")
 
 
 #: Family to its class, and what its checkpoints state as architectures.
@@ -67,6 +104,11 @@ FAMILIES = {
     "resnet": ("resnet:ResNet", ("ResNetForImageClassification",)),
     "convnext": ("convnext:ConvNext", ("ConvNextForImageClassification",)),
     "resnet9": ("resnet9:ResNet9", ("ResNet9ForImageClassification",)),
+    "wide_resnet": ("wide_resnet:WideResNet", ("WideResNetForImageClassification",)),
+}
+VIDEO_FAMILIES = {
+    "videomae": ("videomae:VideoMAE", ("VideoMAEForVideoClassification",)),
+    "early_fusion": ("early_fusion:EarlyFusion", ("EarlyFusionForVideoClassification",)),
 }
 
 
@@ -75,13 +117,14 @@ def sixarts_families() -> list[FamilySpec]:
     return [
         FamilySpec(
             name=name,
-            signature=SIGNATURE,
+            signature=signature,
             model=f"sixarts_vision.{model}",
             model_types=(name,),
             architectures=architectures,
-            files=FILES,
+            files=files,
         )
-        for name, (model, architectures) in FAMILIES.items()
+        for signature, files, families in ((SIGNATURE, FILES, FAMILIES), (VIDEO, VIDEO_FILES, VIDEO_FAMILIES))
+        for name, (model, architectures) in families.items()
     ]
 
 
@@ -95,5 +138,13 @@ def sixarts_models() -> list[ModelEntry]:
             license="other",
             summary="Ten everyday objects, small photos; trained by this project on CIFAR-10.",
             folder="sixarts_vision:starters/everyday-objects",
-        )
+        ),
+        ModelEntry(
+            reference="starter/camera-motion",
+            task="video-classification",
+            family="early_fusion",
+            license="apache-2.0",
+            summary="What the camera does: static, pan, tilt, zoom, shake; learned from rendered clips.",
+            folder="sixarts_vision:starters/camera-motion",
+        ),
     ]

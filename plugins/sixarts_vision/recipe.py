@@ -10,13 +10,11 @@ part is measured once, by this program, when training is over.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import sixarts as sa
 from sixarts.card import Card, Measured
 from sixarts.training import History
 from sixarts_vision import corpora
+from sixarts_vision.shipping import arguments_of, ship
 
 NETWORK = {"image_size": 32, "widths": [24, 48, 96, 192]}
 TRAINING = {
@@ -36,35 +34,14 @@ TRAINING = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a recipe; see the module's text."""
-    parser = argparse.ArgumentParser(prog="python -m sixarts_vision.recipe", description=main.__doc__)
-    parser.add_argument("name", choices=["everyday-objects"], help="which recipe")
-    parser.add_argument("data", type=Path, help="the data as published: see `corpora`")
-    parser.add_argument("folder", type=Path, help="where checkpoints and the finished model go")
-    parser.add_argument("--epochs", type=int, help="other than the recipe's own; the figures are for these")
-    chosen = parser.parse_args(arguments)
-
+    chosen = arguments_of("sixarts_vision.recipe", ["everyday-objects"], str(main.__doc__), arguments)
     parts = corpora.cifar10(chosen.data)
     print(f"pictures: {parts}", flush=True)
     task = sa.new("image-classification", family="resnet9", **NETWORK)
-    training = TRAINING | ({"epochs": chosen.epochs} if chosen.epochs else {})
-    history = task.fit(parts.train, parts.validation, **training, folder=chosen.folder / "checkpoints")
-    if history.stopped == "interrupted":
-        print(history, flush=True)
-        raise SystemExit(130)
-    for epoch, figures in enumerate(zip(*history.metrics.values(), strict=True), 1):
-        named = zip(history.metrics, figures, strict=True)
-        print(f"epoch {epoch}: " + ", ".join(f"{name} {figure:.4g}" for name, figure in named))
-    task.model.stored_dtype = "float16"
-    # What ships is the rounded model, so that is what is measured.
-    starter = sa.load("image-classification", task.save(chosen.folder / "draft"))
-    print("validation:", starter.evaluate(parts.validation), flush=True)
-    held_out = starter.evaluate(parts.test)
-    print("test:", held_out, flush=True)
-    starter.card = str(card(starter, parts, held_out, history))
-    print(starter.save(chosen.folder / chosen.name))
+    ship(task, parts, TRAINING, chosen, lambda *made: card(parts, *made))
 
 
-def card(task: sa.Task, parts: corpora.Split, held_out: sa.Metrics, history: History) -> Card:
+def card(parts: corpora.Split, task: sa.Task, held_out: sa.Metrics, history: History) -> Card:
     """The model's card, with its measured figures."""
     cost, accuracy = task.footprint(), held_out["accuracy"]
     sections = {

@@ -113,10 +113,15 @@ class VisionTransformer(ImageModel):
             "attention_dropout": c["attention_probs_dropout_prob"],
             "epsilon": c["layer_norm_eps"],
             "norm_first": True,
-            "biases": PROJECTIONS if c["qkv_bias"] else ("out",),
+            "biases": self.biases,
             "initializer": initializer,
             "dtype": self.device.policy,
         }
+
+    @property
+    def biases(self) -> tuple[str, ...]:
+        """Which projections of an attention have one."""
+        return PROJECTIONS if self.config["qkv_bias"] else ("out",)
 
     def classified(self, x: Any, initializer: str) -> Any:
         """Logits from the tokens ``[b, n, width]``."""
@@ -152,14 +157,14 @@ class VisionTransformer(ImageModel):
         return found
 
     def attention_maps(self, arrays: Mapping[str, Any]) -> Any:
-        """How much each token looks at each other one, in each block: ``[blocks, b, heads, n, n]``."""
+        """How much each token looks at each other one, in each block: ``[blocks, b, n, n]``, heads' mean."""
         if self._maps is None:
             before = keras.Model(self.network.inputs, self.embeddings.output)
 
             def maps(pixels: Any) -> Any:
                 x, found = before(pixels, training=False), []
                 for block in self.blocks:
-                    found.append(block.weights_of(x))
+                    found.append(keras.ops.mean(block.weights_of(x), axis=1))
                     x = block(x, training=False)
                 return keras.ops.stack(found)
 

@@ -171,3 +171,15 @@ def test_a_family_is_found_by_type_and_head() -> None:
         family_of(FAMILIES, {"model_type": "alpha", "architectures": ["AlphaModel"]})
     with pytest.raises(UnknownFamily, match="known: 'alpha', 'beta', 'gamma'"):
         family_of(FAMILIES, {"model_type": "zzz"})
+
+
+def test_a_family_is_found_by_what_keras_registered() -> None:
+    keras = FamilySpec("three", "a -> b", "m:M", registered_names=("acme>Delta",))
+    known = (*FAMILIES, keras)
+    assert family_of(known, {"registered_name": "acme>Delta"}).name == "three"
+    assert family_of(known, {"registered_name": "acme>Delta", "model_type": "beta"}).name == "two"
+    with pytest.raises(UnknownFamily, match=r"Keras's 'acme>Dalta'; the nearest: 'acme>Delta'"):
+        family_of(known, {"registered_name": "acme>Dalta"})
+    for odd in ({}, {"registered_name": ["acme>Delta"]}, {"registered_name": None}):
+        with pytest.raises(UnknownFamily, match="model_type"):
+            family_of(known, odd)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sixarts.errors import InputError, MissingExtra
-from sixarts.media.video import RATE, Frame, check_video, read_video, sampled
+from sixarts.media.video import RATE, Frame, check_video, read_video, sampled, videos_in
 
 pytestmark = pytest.mark.quick
 
@@ -76,6 +77,57 @@ def test_arrays() -> None:
     assert np.array_equal(np.stack([frame.image for frame in got]), wanted)
     assert got[1].time == 1 / RATE
     assert np.array_equal(next(read_video(wanted / np.float32(255))).image, wanted[0])
+
+
+def animated(frames: np.ndarray, kind: str, milliseconds: list[int]) -> bytes:
+    out = io.BytesIO()
+    first, *others = map(Image.fromarray, frames)
+    first.save(out, kind, save_all=True, append_images=others, duration=milliseconds, lossless=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_animations_need_no_pyav(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    wanted = levels(4)
+    data = animated(wanted, kind, [100, 50, 200, 100])
+    path = tmp_path / f"clip.{kind.lower()}"
+    path.write_bytes(data)
+    uri = f"data:image/{kind.lower()};base64," + base64.b64encode(data).decode()
+    for form in (path, data, uri):
+        got = list(read_video(form))
+        assert [frame.time for frame in got] == pytest.approx([0.0, 0.1, 0.15, 0.35])
+        assert np.abs(np.stack([frame.image for frame in got]).astype(int) - wanted).max() <= 3
+    noise = np.random.default_rng(0).integers(0, 255, (9, 40, 40, 3)).astype("uint8")
+    whole = animated(noise, kind, [100] * 9)
+    with pytest.raises(InputError, match=r"damaged after frame|cannot be read"):
+        list(read_video(whole[: len(whole) // 2]))
+
+
+def test_a_gap_of_hours_is_refused() -> None:
+    """Whoever samples by time would fill it, and the file is as small as any."""
+    data = animated(levels(3), "WEBP", [100, 5_000_000, 100])
+    with pytest.raises(InputError, match="from 0 to 5000 seconds; expected"):
+        list(sampled(read_video(data), 0.1))
+
+
+def test_folders_and_patterns(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("b.mp4", "in/a.MKV", "notes.txt", "c.gif"):
+        (tmp_path / name).write_bytes(b"x")
+    assert videos_in(tmp_path) == [tmp_path / "b.mp4", tmp_path / "c.gif", tmp_path / "in" / "a.MKV"]
+    assert videos_in(str(tmp_path / "*.mp4")) == [tmp_path / "b.mp4"]
+    assert videos_in(str(tmp_path / "**" / "*.MKV")) == [tmp_path / "in" / "a.MKV"]
+    for one in (tmp_path / "b.mp4", "nowhere.mp4", "", b"*", None, "data:video/mp4;base64,*"):
+        assert videos_in(one) is None
+    with pytest.raises(InputError, match="holds no video"):
+        videos_in(tmp_path / "*.avi")
+
+
+def test_pyav_says_nothing_to_python() -> None:
+    """A hook into Python would wait for the lock that is held while a decoder's threads end: for ever."""
+    check_video(encoded(levels(3)))
+    assert av.logging.get_level() is None
 
 
 def test_frames_come_as_they_are_asked_for() -> None:

@@ -57,7 +57,7 @@ def document_writer(output: Path, documents: Sequence[Path]) -> Callable[[Result
 
     def write(result: Result) -> None:
         with _replacing(output) as draft:
-            draft.write_text(str(result), encoding="utf-8")
+            result.save(draft)
 
     return write
 
@@ -65,7 +65,7 @@ def document_writer(output: Path, documents: Sequence[Path]) -> Callable[[Result
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """A draft beside ``path`` that takes its place when all of it is written."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}.", path.absolute().parent)
     os.close(handle)
     draft = Path(name)
     try:

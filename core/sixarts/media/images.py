@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from sixarts.errors import InputError
 from sixarts.media.sources import first_line, named, opened
@@ -57,6 +57,26 @@ def read_image(x: Any) -> np.ndarray:
     with _opened(x) as image, _decoding(_name(x)):
         _check_header(image, _name(x))
         return np.asarray(_rgb(ImageOps.exif_transpose(image)))
+
+
+def image_size(x: Any) -> tuple[int, int]:
+    """Height and width of what :func:`read_image` gives, without decoding it.
+
+    Raises:
+        InputError: as :func:`check_image`.
+    """
+    if isinstance(x, np.ndarray):
+        _check_array(x)
+        return x.shape[0], x.shape[1]
+    with _opened(x) as image, _decoding(_name(x)):
+        _check_header(image, _name(x))
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _SIDEWAYS
+        return (width, height) if turned else (height, width)
+
+
+#: Orientations in which phones lay a picture on its side.
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 def images_in(x: Any) -> list[Path] | None:

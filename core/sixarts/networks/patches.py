@@ -13,7 +13,7 @@ from keras import ops
 class Patches(keras.layers.Layer):  # type: ignore[misc]
     """Cuts ``[b, *sizes, channels]`` into patches and projects each: ``[b, n, width]``.
 
-    A border that is smaller than a patch is left out.
+    A border that is smaller than a patch is left out. Sizes may be any, where each call states them.
 
     Args:
         patch: sizes of a patch, along height and width (of a clip: along frames first).
@@ -39,7 +39,9 @@ class Patches(keras.layers.Layer):  # type: ignore[misc]
         return tuple(size // patch for size, patch in zip(sizes, self.patch, strict=True))
 
     def compute_output_shape(self, shape: Any) -> Any:
-        return (shape[0], int(np.prod(self.grid(shape[1:-1]))), self.width)
+        sizes = shape[1:-1]
+        count = None if None in sizes else int(np.prod(self.grid(sizes)))
+        return (shape[0], count, self.width)
 
     def call(self, x: Any) -> Any:
         """One product of matrices: a convolution whose stride is its size is nothing else."""
