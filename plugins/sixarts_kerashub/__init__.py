@@ -1,0 +1,1 @@
+"""The bridge to KerasHub: its presets as families of our tasks."""
