@@ -35,6 +35,7 @@ SHOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fine_tune.py": (("same answers to the last bit",), ("tea-house/sixarts.json", "checkpoints")),
     "new_model.py": (("made new: tokenizers", "bleu"), ()),
     "teach_classes.py": (("head of 10 classes by one of 3", "the whole network: accuracy"), ()),
+    "count_cells.py": (("picture 0:", "cells cut out", "occlusion: "), ("picture-0.png", "why.png")),
     "hub_folder.py": (("golden", "differs in: nothing", "one bit flipped:"), ("en-zh/README.md",)),
 }
 

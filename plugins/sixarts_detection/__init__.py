@@ -1,0 +1,1 @@
+"""Sixarts' detection plugin: what is where in a picture."""
