@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,11 +17,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from sixarts.checkpoint import Target, assign, open_weights, write_weights
+from sixarts.checkpoint import Target, assign, open_weights
 from sixarts.device import Device, backend
 from sixarts.errors import OptionError, TrainingError
 from sixarts.progress import progress_bar
 from sixarts.result import Result
+from sixarts.resuming import Checkpoints
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -47,8 +45,7 @@ class Training:
         learning_rate: the highest that the schedule reaches.
         schedule: ``"constant"``, ``"linear"`` or ``"cosine"`` (to zero at the end), or ``"inverse_sqrt"``.
         warmup: steps over which the rate rises from zero.
-        optimizer: ``"adamw"`` (Loshchilov and Hutter 2019), or ``"sgd"`` with Nesterov's momentum of 0.9, from
-            which convolutional networks often learn what holds for more than they saw.
+        optimizer: ``"adamw"`` (Loshchilov and Hutter 2019), or ``"sgd"`` with Nesterov's momentum of 0.9.
         weight_decay: what share of a weight goes in a step, times the learning rate, beside the gradient.
         clip_norm: largest global norm of a step's gradients.
         average: how many of the last epochs' weights are averaged into the result; 1 takes the best epoch's.
@@ -335,43 +332,6 @@ class _Run:
 
 #: Options that may change between a run and its resumption.
 _FREE = {"folder", "progress", "patience"}
-
-
-class Checkpoints:
-    """Numbered checkpoint folders of one run; only whole ones are ever seen."""
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-
-    def write(self, number: int, tensors: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
-        """Writes one, then removes the older ones."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        final = self.folder / f"checkpoint-{number:06d}"
-        draft = self.folder / f".draft-{number:06d}"
-        for stale in self.folder.glob(".draft-*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        draft.mkdir()
-        write_weights(draft / "model.safetensors", tensors)
-        with (draft / "state.json").open("w", encoding="utf-8") as file:
-            json.dump(notes, file, default=str)
-            file.flush()
-            os.fsync(file.fileno())
-        if final.exists():
-            shutil.rmtree(final)
-        draft.rename(final)
-        for old in self._all():
-            if old != final:
-                shutil.rmtree(old, ignore_errors=True)
-
-    def latest(self) -> Path | None:
-        """The newest whole checkpoint."""
-        found = self._all()
-        return found[-1] if found else None
-
-    def _all(self) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        return sorted(path for path in self.folder.iterdir() if re.fullmatch(r"checkpoint-\d{6}", path.name))
 
 
 def _seed_layers(network: keras.Model, seed: int) -> None:

@@ -119,12 +119,13 @@ class Engine:
     """What ``stream`` drives, without a network: an input is a list of pieces, an answer is their squares.
 
     Attributes:
+        shapes: how many shapes the pieces have, by their remainders.
         batches: the pieces of each batch so far.
         opened: how many inputs were looked at.
     """
 
-    def __init__(self, sequential: bool = False) -> None:
-        self.sequential = sequential
+    def __init__(self, sequential: bool = False, shapes: int = 1) -> None:
+        self.sequential, self.shapes = sequential, shapes
         self.batches: list[list[Any]] = []
         self.opened = 0
 
@@ -147,6 +148,9 @@ class Engine:
 
     def size(self, piece: Any) -> int:
         return int(piece)
+
+    def shape(self, piece: Any) -> int:
+        return int(piece) % self.shapes
 
     def answer(self, piece: Any) -> int:
         return int(piece) ** 2

@@ -36,12 +36,15 @@ def wanted(x: Any, index: int) -> Any:
 
 
 @quickly
-@given(INPUTS, st.integers(1, 5), st.booleans())
-def test_every_input_gets_its_own_answer_in_order(inputs: Any, size: int, sequential: bool) -> None:
-    engine = Engine(sequential)
+@given(INPUTS, st.integers(1, 5), st.booleans(), st.integers(1, 3))
+def test_every_input_gets_its_own_answer_in_order(
+    inputs: Any, size: int, sequential: bool, shapes: int
+) -> None:
+    engine = Engine(sequential, shapes)
     found = list(stream(engine, iter(inputs), None, size, failure))
     assert found == [wanted(x, index) for index, x in enumerate(inputs)]
     assert all(0 < len(batch) <= size for batch in engine.batches)
+    assert all(len({piece % shapes for piece in batch}) == 1 for batch in engine.batches)
 
 
 def test_pieces_of_several_inputs_share_batches_of_like_size() -> None:

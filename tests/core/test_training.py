@@ -15,7 +15,8 @@ import pytest
 from small_networks import equal, examples, fit, lessons, network, values
 
 from sixarts.errors import OptionError, TrainingError
-from sixarts.training import Checkpoints, History, Lesson, Training
+from sixarts.resuming import Checkpoints
+from sixarts.training import History, Lesson, Training
 
 HERE = Path(__file__).parent
 

@@ -83,8 +83,18 @@ def test_answers_tell_where_they_came_from(taught: Any, tree: Path) -> None:
     assert found.score == found.scores["disk"]
     assert taught(path, top=1).scores == {"disk": found.score}
     assert taught(path.read_bytes()).source == ""
-    assert "picture" not in found.to_dict()
+    assert "image" not in found.to_dict()
     json.dumps(found.to_dict())
+
+
+def test_answers_hold_no_pictures(taught: Any, tree: Path, tmp_path: Path) -> None:
+    path = tmp_path / "disk.png"
+    path.write_bytes((tree / "disk" / "04.png").read_bytes())
+    found = taught(path)
+    assert found.image == path
+    assert len(found.plot().axes) == 2
+    path.unlink()
+    assert len(found.plot().axes) == 1  # the bars alone
 
 
 def test_folders_and_patterns_stand_for_many(taught: Any, tree: Path) -> None:
