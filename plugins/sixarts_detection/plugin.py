@@ -25,7 +25,8 @@ FAMILIES = {
 }
 
 
-#: Blood smears of the BCCD data set (MIT license), made small, and the cells in them, for the contract.
+#: Blood smears of the BCCD data set (MIT license), made small, and the cells in them, for the contract; from
+#: the part that the starter never learned from.
 SAMPLES = Path(__file__).parent / "samples"
 NAMES = ("smear", "smear_2", "smear_3")
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from sixarts.errors import CheckpointError, OptionError
 from sixarts.model import Processor, read_json, read_optional_json, write_json
+from sixarts.readers.sentencepiece_file import check_vocabulary, loaded_pieces, read_pieces
 from sixarts_translation.languages import Opening, code_of, display_name, iso, tagged
-from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces, read_pieces
 from sixarts_translation.subwords import SPACE, UnigramSampler
 
 

@@ -14,12 +14,12 @@ from typing import Any, Protocol, Self
 
 from sixarts.errors import CheckpointError, OptionError
 from sixarts.model import Processor, read_json, read_optional_json, write_json
+from sixarts.readers.sentencepiece_file import check_vocabulary, loaded_pieces
+from sixarts.readers.tokenizer_file import NAME as _TOKENIZER
+from sixarts.readers.tokenizer_file import JsonPieces
 from sixarts_translation.languages import Opening, code_of, tagged, untagged
 from sixarts_translation.published_languages import LANGUAGES
-from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces
 from sixarts_translation.subwords import SPACE
-from sixarts_translation.tokenizer_file import NAME as _TOKENIZER
-from sixarts_translation.tokenizer_file import JsonPieces
 
 #: What a language's token looks like in each layout.
 _CODE = re.compile(r"__([a-z]{2,4})__|([a-z]{2}_[A-Z]{2})|([a-z]{3}_[A-Z][a-z]{3})")

@@ -15,6 +15,7 @@ from sixarts.batching import LENGTHS, Batch, bucket, shuffled
 from sixarts.errors import InputError, OptionError, TrainingError
 from sixarts.explanation import Explanation
 from sixarts.losses import SmoothedCrossentropy
+from sixarts.readers.plain_text import check_readable
 from sixarts.result import Metrics, Result
 from sixarts.task import Options, Task
 from sixarts.training import Lesson, Training
@@ -381,20 +382,7 @@ def _cut(
 
 def check_text(x: Any) -> None:
     """Refuses what is not readable text, saying what it is."""
-    if isinstance(x, bytes):
-        raise InputError(f"bytes ({len(x)} of them); expected text (str): decode them first")
-    if not isinstance(x, str):
-        raise InputError(f"{type(x).__name__} {str(x)[:40]!r}; expected text (str)")
+    check_readable(x)
     # A blank line of a file is layout, and stays; nothing at all is a mistake.
     if not x.strip() and "\n" not in x:
         raise InputError("an empty text; expected at least one character that is not white space")
-    if "\x00" in x:
-        raise InputError(
-            f"text with NUL characters {x[:20]!r}…; expected text, this looks like a binary file"
-        )
-    try:
-        x.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"text that is not valid Unicode (position {error.start}); expected text in its own encoding"
-        ) from None

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import atheris
+import h5py
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / floor) for floor in ("hub", "core", "plugins")]
 
 with atheris.instrument_imports(
-    include=["sixarts", "sixarts_hub", "sixarts_translation", "pickletools", "zipfile"]
+    include=["sixarts", "sixarts_hub", "sixarts_kerashub", "sixarts_translation", "pickletools", "zipfile"]
 ):
     from sixarts.checkpoint import open_weights
     from sixarts.errors import CheckpointError, SixartsError
@@ -36,13 +37,14 @@ with atheris.instrument_imports(
     from sixarts.readers import archive, pickled  # noqa: F401
     from sixarts.readers.json_file import json_object, read_json
     from sixarts.readers.limits import check, check_transformer, search_limits
+    from sixarts.readers.sentencepiece_file import check_vocabulary, loaded_pieces
+    from sixarts.readers.tokenizer_file import JsonPieces
     from sixarts.spec import FamilySpec
     from sixarts_hub import Manifest, Reference
     from sixarts_hub.errors import BadReference, ManifestError, UnsafeFile
     from sixarts_hub.listing import File, Listing, checksum
     from sixarts_hub.strict_json import parse
-    from sixarts_translation.sentencepiece_file import check_vocabulary, loaded_pieces
-    from sixarts_translation.tokenizer_file import JsonPieces
+    from sixarts_kerashub.weights_file import read_h5
 
 # In memory where the system has such a folder, unless told where: a disk would be what is waited for.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() and "TMPDIR" not in os.environ else None
@@ -128,6 +130,13 @@ def _weights(name: str, data: bytes) -> None:
             assert weights.read(known).nbytes <= len(data)
 
 
+def keras(data: bytes) -> None:
+    """``model.weights.h5``, as Keras writes it."""
+    with refused_with(CheckpointError):
+        found = read_h5(file("model.weights.h5", data) / "model.weights.h5")
+        assert sum(stored.read().nbytes for stored in found.values()) <= len(data)
+
+
 def config(data: bytes) -> None:
     """``config.json``: its family and its sizes."""
     with refused_with(SixartsError):
@@ -183,7 +192,7 @@ TOKENIZER: dict[str, Any] = {
 READERS: dict[str, Callable[[bytes], None]] = {
     reader.__name__: reader
     for reader in (
-        *(strict, manifest, listing, reference, safetensors, pytorch, pickle),
+        *(strict, manifest, listing, reference, safetensors, pytorch, pickle, keras),
         *(config, repository, vocabulary, spm, tokenizer),
     )
 }
@@ -208,6 +217,9 @@ def seeds(name: str) -> list[bytes]:
         zipped.writestr("a/data/0", bytes(4))
     older = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}." + program
     older += b"\x80\x02]X\x01\x00\x00\x000a.\x01" + bytes(11)
+    with h5py.File(h5 := io.BytesIO(), "w") as weights:
+        weights["layers/dense/vars/0"] = [1.0, 2.0]
+        weights["layers/dense"].attrs["name"] = "dense"
     small_spm = b"\x0a\x0e\x0a\x05<unk>\x15\x00\x00\x00\x00\x18\x02\x0a\x08\x0a\x01a\x15\x00\x00\x80\xbf"
     return {
         "strict": [b'{"a": [1, 2.5, null, "\\ud83d\\ude42"], "b": {"c": true}}'],
@@ -217,6 +229,7 @@ def seeds(name: str) -> list[bytes]:
         "safetensors": [len(header).to_bytes(8, "little") + header + bytes(4)],
         "pytorch": [out.getvalue(), older],
         "pickle": [program],
+        "keras": [h5.getvalue()],
         "config": [(starter / "config.json").read_bytes(), json.dumps({"model_type": "marian"}).encode()],
         "repository": [b'{"files": {"a.json": {}}}', b' {"weight_map": {"a": "model-1.safetensors"}}'],
         "vocabulary": [b'{"</s>": 0, "<unk>": 1}'],

@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 
-from sixarts.errors import InputError, TrainingError
+from sixarts.errors import CheckpointError, InputError, TrainingError
 from sixarts.plugins import registry
 from sixarts.testing.checks_calls import expect_figure
 from sixarts.testing.checks_model import floats, value
@@ -124,7 +124,10 @@ def bad_example_named(subject: Subject) -> None:
 
 @check()
 def evaluate_reports(subject: Subject) -> None:
-    """``evaluate`` reports the metrics that the spec states, each inside its interval, and its protocol."""
+    """``evaluate`` reports the metrics that the spec states, each inside its interval, and its protocol.
+
+    There may be others that go by the data, e.g. one for each class.
+    """
     from sixarts.errors import MissingExtra
 
     try:
@@ -132,7 +135,7 @@ def evaluate_reports(subject: Subject) -> None:
     except MissingExtra as error:
         raise Skipped(str(error)) from None
     names = set(subject.spec.metrics)
-    expect(set(found.values) == names, f"evaluate reports {sorted(found.values)}; expected {sorted(names)}")
+    expect(names <= set(found.values), f"evaluate reports {sorted(found.values)}; expected {sorted(names)}")
     for name, metric in found.values.items():
         inside = metric.low <= metric.value <= metric.high
         expect(inside, f"{name}: {metric.value} is outside of its interval [{metric.low}, {metric.high}]")
@@ -145,12 +148,15 @@ def evaluate_reports(subject: Subject) -> None:
 
 @check()
 def new_needs_fit(subject: Subject) -> None:
-    """An untrained task of each family that serves it says that it must be fitted first."""
+    """An untrained task of each family that can be begun anew says that it must be fitted first."""
     from sixarts.loading import new
 
     for signature in subject.spec.signatures:
         for family in registry().families(signature):
-            made = new(subject.name, family=family.name, device="cpu")
+            try:
+                made = new(subject.name, family=family.name, device="cpu")
+            except CheckpointError:  # it is read from a folder, or not at all
+                continue
             if made.model.built:
                 continue
             try:

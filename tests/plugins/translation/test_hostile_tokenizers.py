@@ -17,9 +17,9 @@ from reference import pieces, write_tokenizer
 
 from hostile import NUMBERS, confined, mutated, mutated_json, within
 from sixarts.errors import CheckpointError
+from sixarts.readers.sentencepiece_file import EXPANSION_CAP, PIECE_CAP, SIZE_CAP, loaded_pieces
+from sixarts.readers.tokenizer_file import JsonPieces
 from sixarts_translation.marian_processor import MarianProcessor
-from sixarts_translation.sentencepiece_file import EXPANSION_CAP, PIECE_CAP, SIZE_CAP, loaded_pieces
-from sixarts_translation.tokenizer_file import JsonPieces
 
 pytestmark = pytest.mark.quick
 
@@ -177,7 +177,7 @@ def models(draw: st.DrawFn) -> bytes:
 USE = """
 import pathlib
 from sixarts.errors import CheckpointError
-from sixarts_translation.sentencepiece_file import loaded_pieces
+from sixarts.readers.sentencepiece_file import loaded_pieces
 texts = eval(sys.argv[2])
 read = 0
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):

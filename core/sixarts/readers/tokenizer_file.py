@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sixarts.errors import CheckpointError
+from sixarts.readers.sentencepiece_file import EXPANSION_CAP, PIECE_CAP, longest_rule
 from sixarts_hub.strict_json import parse
-from sixarts_translation.sentencepiece_file import EXPANSION_CAP, PIECE_CAP, longest_rule
 
 NAME = "tokenizer.json"
 #: What the file is made of besides its pieces; each part is one component, or a list of some.
@@ -36,34 +36,54 @@ class JsonPieces:
     """
 
     def __init__(self, content: bytes) -> None:
-        from tokenizers import Tokenizer
-
-        with _told("is not a tokenizer"):
-            data = parse(content)
-            for part in PARTS:
-                _check_growth(part, data.get(part))
-            _check_pieces(data["model"]["vocab"], data["added_tokens"])
+        with told("is not a tokenizer"):
+            data = tokenizer_parts(content)
             self.added: dict[str, int] = {entry["content"]: entry["id"] for entry in data["added_tokens"]}
-            self._tokenizer = Tokenizer.from_str(content.decode())
-            # A text is text: what looks like a special token in it is none, also as a piece like others.
-            self._tokenizer.encode_special_tokens = True
+            self._tokenizer = opened_tokenizer(content)
             unknown = self.added.get("<unk>", 3)
             self._plain = dict.fromkeys(self.added.values(), unknown)
 
     def encode(self, text: str) -> list[int]:
         """Text to numbers."""
-        with _told("cannot read this text"):
+        with told("cannot read this text"):
             tokens = self._tokenizer.encode(text, add_special_tokens=False).ids
         return [self._plain.get(token, token) for token in tokens]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Numbers to text."""
-        with _told("cannot write this text"):
+        with told("cannot write this text"):
             return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
 
     def piece(self, token: int) -> str:
         """A number's piece."""
         return self._tokenizer.id_to_token(token) or "<unk>"
+
+
+def tokenizer_parts(content: bytes) -> dict[str, Any]:
+    """The file's value, once nothing in it can make very many characters of a few.
+
+    Raises:
+        ValueError, LookupError, TypeError: it is none; read it within :func:`told`.
+    """
+    data: dict[str, Any] = parse(content)
+    for part in PARTS:
+        _check_growth(part, data.get(part))
+    _check_pieces(data["model"]["vocab"], data["added_tokens"])
+    return data
+
+
+def opened_tokenizer(content: bytes) -> Any:
+    """The library's ``Tokenizer`` of a file that :func:`tokenizer_parts` took; made within :func:`told`.
+
+    It neither cuts nor pads, and what looks like a special token in a text is text.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(content.decode())
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
 
 
 def _check_growth(part: str, component: Any) -> None:
@@ -97,11 +117,18 @@ def _check_pieces(vocabulary: Any, added: Any) -> None:
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Makes one error of ours of whatever the library does; it raises bare exceptions, and panics."""
+def told(what: str, name: str = NAME) -> Iterator[None]:
+    """Makes one error of ours of whatever the library does; it raises bare exceptions, and panics.
+
+    Args:
+        what: happened, e.g. ``"cannot read this text"``.
+        name: what the file is called.
+    """
     try:
         yield
+    except CheckpointError:
+        raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise CheckpointError(f"{NAME} {what} ({str(error)[:200]}); fetch the model again") from error
+        raise CheckpointError(f"{name} {what} ({str(error)[:200]}); fetch the model again") from error

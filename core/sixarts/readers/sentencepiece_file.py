@@ -65,6 +65,17 @@ def loaded_pieces(content: bytes, name: str) -> Any:
         ) from error
 
 
+def rules_of(content: bytes) -> bytes:
+    """The map of characters by which a model that was loaded normalizes text; empty where it has none."""
+    return b"".join(
+        content[first:last]
+        for field, start, end in _fields(content, 0, len(content))
+        if field == _RULES
+        for inner, first, last in _fields(content, start, end)
+        if inner == _CHARSMAP
+    )
+
+
 def check_vocabulary(words: Mapping[str, Any], name: str, needed: tuple[str, ...]) -> None:
     """Hold a vocabulary's pieces and numbers against what a tokenizer can use.
 
