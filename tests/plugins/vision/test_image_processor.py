@@ -75,7 +75,7 @@ def test_pictures_are_prepared_as_published(settings: dict[str, Any], size: tupl
     assert got.shape == wanted.shape
     assert ours.output_size in (None, got.shape[:2])
     # A value of the network's input is a 255th over the deviation.
-    assert np.abs(got - wanted).max() <= 1 / 255 / ours.std.min() * 0.51
+    assert np.abs(got - wanted).max() <= 1 / 255 / ours.normalized.std.min() * 0.51
 
 
 def test_the_part_that_is_seen() -> None:
