@@ -113,7 +113,11 @@ class ImageProcessor(Processor):
 
     def arrays(self, images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """``pixel_values`` ``[b, height, width, 3]`` in float32, of ``uint8`` pictures of any sizes."""
-        return {"pixel_values": np.stack([self.normalized(self.shaped(image)) for image in images])}
+        shaped = [self.shaped(image) for image in images]
+        pixels = np.empty((len(shaped), *shaped[0].shape), "float32")
+        for image, out in zip(shaped, pixels, strict=True):
+            self.normalized(image, out)
+        return {"pixel_values": pixels}
 
     def shaped(self, image: np.ndarray) -> np.ndarray:
         """The picture resized and cropped, still ``uint8``."""

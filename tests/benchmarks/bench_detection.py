@@ -50,16 +50,16 @@ def compare(
 ) -> int:
     """One model at one batch size; returns how many limits are broken."""
     times: dict[str, list[float]] = {}
-    boxes: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     for _ in range(turns + 1):
         for name, worker in workers.items():
-            seconds, boxes[name] = worker.call("detectors:ours_detect", folder, photos, batch)
+            seconds, scores[name] = worker.call("detectors:ours_detect", folder, photos, batch)
             times.setdefault(name, []).append(seconds)
-        seconds, boxes["transformers"] = peer.call("detectors:transformers_detect", folder, photos, batch)
+        seconds, scores["transformers"] = peer.call("detectors:transformers_detect", folder, photos, batch)
         times.setdefault("transformers", []).append(seconds)
-    for name, found in boxes.items():
-        # Files are resized by different libraries, so that pixels differ by a step and boxes by little.
-        assert np.allclose(found, boxes["transformers"], atol=16), f"{name} found other boxes"
+    for name, found in scores.items():
+        # Random weights give many boxes of nearly one score, and pictures are resized by other libraries.
+        assert np.allclose(found, scores["transformers"], atol=0.02), f"{name} is otherwise sure"
     speeds = {name: len(photos) / median(found[1:]) for name, found in times.items()}
     print(f"\n{kind}, batches of {batch}: transformers {speeds['transformers']:.3f} photos/s", flush=True)
     broken = 0

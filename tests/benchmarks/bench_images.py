@@ -19,8 +19,8 @@ from pictures import THREADS, write_photos
 from sixarts.testing.workers import Worker, installed_backends
 
 TURNS = 5
-#: Batch size to how many photos are classified with it in one turn.
-PHOTOS = {1: 8, 8: 32}
+#: Batch size to how many photos are classified with it in one turn: several of a stream's windows.
+PHOTOS = {1: 32, 8: 64}
 #: What the default backend must reach of the pipeline's speed, and of its own network's at a batch of 8.
 LIMITS, ALONE = {"vit": 1.0, "resnet": 1.2}, 0.85
 DEFAULT = "tensorflow"

@@ -67,11 +67,14 @@ class Normalization:
         self.std = _channels("image_std", settings["image_std"] if normalized else 1.0)
         if not self.std.all():
             raise CheckpointError(f"{FILE} has image_std {settings['image_std']}; expected no zero")
+        self._factor = (self.scale / self.std).astype("float32")
+        self._offset = (self.mean / self.std).astype("float32")
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Values of an image or of frames ``[..., 3]``."""
-        factor = (self.scale / self.std).astype("float32")
-        return np.asarray(image * factor - (self.mean / self.std).astype("float32"))
+    def __call__(self, image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Values of an image or of frames ``[..., 3]``, in ``out`` where it is given."""
+        out = np.multiply(image, self._factor, out=out, dtype="float32")
+        out -= self._offset
+        return out
 
 
 def resized(image: np.ndarray, height: int, width: int, resample: Image.Resampling) -> np.ndarray:
