@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import types
 import typing
-from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -366,9 +366,8 @@ class Task:
         keras.utils.set_random_seed(training.seed)
         replaced = self.adapt(learned, training)
         still = replace(training, seed=training.seed + 1)
-        if held is not None:
-            # Where making batches tells what is wrong with them, it is told before anything is learned.
-            self.learn(held, self.judging(still), 0)
+        # Made here, so that what is wrong with them is told before anything is learned.
+        judged = self._judged(held, self.judging(still)) if held is not None else None
         # What the card says of use, data and figures is of another model from here on.
         trained, self.card, self.record = self.record.trained, "", Record()
         history = train(
@@ -376,7 +375,7 @@ class Task:
             lambda epoch: self.learn(learned, training, epoch),
             training,
             loss=self.loss(training),
-            validation=(lambda: self.learn(held, self.judging(still), 0)) if held is not None else None,
+            validation=judged,
             device=self.model.device,
             replaced=replaced,
         )
@@ -385,6 +384,11 @@ class Task:
         run = f"Trained on {len(learned):,} examples: {history}, seed {training.seed}."
         self.record.trained = [*trained, run]
         return history
+
+    def _judged(self, held: Sequence[Any], training: Any) -> Callable[[], Iterable[Lesson]]:
+        """Batches to measure with after each epoch; what can be gone through again is made once."""
+        lessons = self.learn(held, training, 0)
+        return (lambda: lessons) if isinstance(lessons, Sequence) else lambda: self.learn(held, training, 0)
 
     def judging(self, training: Any) -> Any:
         """The options under which validation batches are made; a task drops what is random in them."""

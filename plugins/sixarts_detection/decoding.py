@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sixarts_detection.boxes import areas, corners, intersections, suppressed
+from sixarts_detection.boxes import corners, coverings, suppressed
 from sixarts_detection.learning import scores_of
 
 #: What two detections of one thing, seen in two tiles, have in common of the smaller one.
@@ -73,13 +73,5 @@ def merged(parts: list[Found], most: int) -> Found:
     An object that a tile cuts off is seen whole by its neighbor, and the part lies in the whole.
     """
     together = Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-    order = np.argsort(-together.scores, kind="stable")
-    kept: list[int] = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        shared = intersections(together.boxes[best][None], together.boxes[rest])[0]
-        smaller = np.minimum(areas(together.boxes[best]), areas(together.boxes[rest]))
-        same = (shared > COVERED * smaller) & (together.classes[rest] == together.classes[best])
-        order = rest[~same]
-    return together.at(np.array(kept[:most], "int64"))
+    kept = suppressed(together.boxes, together.scores, together.classes, COVERED, coverings)
+    return together.at(kept[:most])

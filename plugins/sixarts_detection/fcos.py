@@ -16,13 +16,13 @@ import numpy as np
 from keras import layers, ops
 
 from sixarts.checkpoint import Target
-from sixarts.errors import CheckpointError, OptionError, nearest
+from sixarts.errors import CheckpointError
 from sixarts.labeled import labels_of
 from sixarts.media.preparation import FILE, IMAGENET, SIDE, Normalization, kind_of, resampling, resized, side
 from sixarts.model import read_json, write_json
 from sixarts.networks.published import Targets, convolution, norm
 from sixarts.networks.residual import CHANNELS
-from sixarts.readers.limits import check, number, whole
+from sixarts.readers.limits import check, number, only, whole
 from sixarts_detection.detection_model import DetectionModel, DetectionProcessor
 
 DEFAULTS: dict[str, Any] = {
@@ -116,9 +116,7 @@ class Fcos(DetectionModel):
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
-        for name in set(config) - set(DEFAULTS) - {"id2label", "label2id", "num_labels"}:
-            near = nearest(name, DEFAULTS) or list(DEFAULTS)
-            raise OptionError(f"no {name!r} in the fcos family; nearest: {', '.join(near)}")
+        only(config, {*DEFAULTS, "id2label", "label2id", "num_labels"}, cls.family)
         full = {**DEFAULTS, **config}
         check(full, LIMITS)
         return full

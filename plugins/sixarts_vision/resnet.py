@@ -13,22 +13,12 @@ from keras import layers
 
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
-from sixarts.networks import published
+from sixarts.networks import published, residual
 from sixarts.networks.residual import CHANNELS, Residual
-from sixarts.readers.limits import NAME, TRUTH, check, one_of, some, whole
+from sixarts.readers.limits import check
 from sixarts_vision.image_model import SIDES, ImageModel
 
-LIMITS = {
-    "num_channels": one_of(3),
-    "image_size": SIDES,
-    "embedding_size": whole(1, 2**14),
-    "hidden_sizes": some(whole(1, 2**14), 16),
-    "depths": some(whole(1, 256), 16),
-    "layer_type": one_of("basic", "bottleneck"),
-    "hidden_act": NAME,
-    "downsample_in_first_stage": TRUTH,
-    "downsample_in_bottleneck": TRUTH,
-}
+LIMITS = {**residual.LIMITS, "image_size": SIDES}
 
 
 class ResNet(ImageModel):

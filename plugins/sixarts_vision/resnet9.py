@@ -12,10 +12,10 @@ import keras
 from keras import layers
 
 from sixarts.checkpoint import Target
-from sixarts.errors import CheckpointError, OptionError, nearest
+from sixarts.errors import CheckpointError
 from sixarts.networks.published import convolution, dense, norm
 from sixarts.networks.residual import CHANNELS
-from sixarts.readers.limits import whole
+from sixarts.readers.limits import only, whole
 from sixarts_vision.image_model import ImageModel
 
 DEFAULTS: dict[str, Any] = {
@@ -44,9 +44,7 @@ class ResNet9(ImageModel):
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
-        for name in set(config) - set(DEFAULTS):
-            near = nearest(name, DEFAULTS) or list(DEFAULTS)
-            raise OptionError(f"no {name!r} in the resnet9 family; nearest: {', '.join(near)}")
+        only(config, DEFAULTS, cls.family)
         full = {**DEFAULTS, **config}
         fits, words = whole(8, 1024)
         if not fits(full["image_size"]) or full["image_size"] % 8:

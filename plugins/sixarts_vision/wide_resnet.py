@@ -13,10 +13,9 @@ import keras
 from keras import layers
 
 from sixarts.checkpoint import Target
-from sixarts.errors import OptionError, nearest
 from sixarts.networks.published import Targets, convolution, dense, norm
 from sixarts.networks.residual import CHANNELS
-from sixarts.readers.limits import check, number, whole
+from sixarts.readers.limits import check, number, only, whole
 from sixarts_vision.image_model import ImageModel
 
 DEFAULTS: dict[str, Any] = {
@@ -58,9 +57,7 @@ class WideResNet(ImageModel):
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
-        for name in set(config) - set(DEFAULTS) - {"id2label", "label2id", "num_labels"}:
-            near = nearest(name, DEFAULTS) or list(DEFAULTS)
-            raise OptionError(f"no {name!r} in the wide_resnet family; nearest: {', '.join(near)}")
+        only(config, {*DEFAULTS, "id2label", "label2id", "num_labels"}, cls.family)
         full = {**DEFAULTS, **config}
         check(full, LIMITS)
         return full

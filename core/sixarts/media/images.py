@@ -16,7 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from sixarts.errors import InputError
-from sixarts.media.sources import first_line, named, opened
+from sixarts.media.sources import files_in, first_line, named, opened
 
 #: Formats that are decoded; Pillow knows many more, some of which run programs or read other files.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -85,23 +85,7 @@ def images_in(x: Any) -> list[Path] | None:
     Raises:
         InputError: a folder or a pattern that holds no image.
     """
-    if not isinstance(x, str | Path) or x == "" or str(x).startswith("data:"):
-        return None
-    path, pattern = Path(x), any(mark in str(x) for mark in "*?[")
-    try:
-        if path.is_dir():
-            found = list(path.rglob("*"))
-        elif pattern and not path.exists():
-            inside = path.relative_to(path.anchor) if path.is_absolute() else path
-            found = list(Path(path.anchor).glob(str(inside)))
-        else:
-            return None
-        found = [entry for entry in found if entry.suffix.lower() in SUFFIXES and entry.is_file()]
-    except (OSError, ValueError, NotImplementedError):
-        return None  # no path at all, as the check of an image will tell
-    if not found:
-        raise InputError(f"{x} holds no image; expected files that end in {', '.join(SUFFIXES)}")
-    return sorted(found)
+    return files_in(x, "image", SUFFIXES)
 
 
 def thumbnail(image: np.ndarray, side: int = 256) -> np.ndarray:

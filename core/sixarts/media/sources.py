@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import glob
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,36 @@ def named(x: Any) -> str:
 def path_of(x: Any) -> str:
     """Where an input lies; empty for one that came in another way."""
     return str(x) if isinstance(x, Path) or (isinstance(x, str) and not x.startswith("data:")) else ""
+
+
+def files_in(x: Any, kind: str, suffixes: tuple[str, ...]) -> list[Path] | None:
+    """The files that a folder or a glob pattern stands for, sorted by name; ``None`` for anything else.
+
+    Args:
+        x: a path, or something else.
+        kind: what the files are, e.g. ``"image"``.
+        suffixes: how their names end.
+
+    Raises:
+        InputError: a folder or a pattern that holds none of them.
+    """
+    if not isinstance(x, str | Path) or x == "" or str(x).startswith("data:"):
+        return None
+    path = Path(x)
+    try:
+        if path.is_dir():
+            found = list(path.rglob("*"))
+        elif glob.has_magic(str(x)) and not path.exists():
+            inside = path.relative_to(path.anchor) if path.is_absolute() else path
+            found = list(Path(path.anchor).glob(str(inside)))
+        else:
+            return None
+        found = [entry for entry in found if entry.suffix.lower() in suffixes and entry.is_file()]
+    except (OSError, ValueError, NotImplementedError):
+        return None  # no path at all, as the check of the input will tell
+    if not found:
+        raise InputError(f"{x} holds no {kind}; expected files that end in {', '.join(suffixes)}")
+    return sorted(found)
 
 
 def first_line(error: BaseException) -> str:

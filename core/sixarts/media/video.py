@@ -8,7 +8,6 @@ need no extra.
 from __future__ import annotations
 
 import contextlib
-import glob
 import itertools
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 
 from sixarts.errors import InputError, MissingExtra
 from sixarts.media.images import PIXELS, read_image
-from sixarts.media.sources import first_line, named, opened, path_of
+from sixarts.media.sources import files_in, first_line, named, opened, path_of
 
 #: Demuxers that are used; FFmpeg knows many more, some of which open other files or addresses.
 CONTAINERS = ("mov", "mp4", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "h264", "hevc")
@@ -115,22 +114,7 @@ def videos_in(x: Any) -> list[Path] | None:
     Raises:
         InputError: a folder or a pattern that holds no video.
     """
-    if not isinstance(x, str | Path) or x == "" or str(x).startswith("data:"):
-        return None
-    path = Path(x)
-    try:
-        if path.is_dir():
-            found = list(path.rglob("*"))
-        elif glob.has_magic(str(x)) and not path.exists():
-            found = [Path(name) for name in glob.glob(str(x), recursive=True)]
-        else:
-            return None
-        found = [entry for entry in found if entry.suffix.lower() in SUFFIXES and entry.is_file()]
-    except (OSError, ValueError):
-        return None  # no path at all, as the check of a video will tell
-    if not found:
-        raise InputError(f"{x} holds no video; expected files that end in {', '.join(SUFFIXES)}")
-    return sorted(found)
+    return files_in(x, "video", SUFFIXES)
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], rate: float) -> None:

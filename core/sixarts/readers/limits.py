@@ -7,10 +7,10 @@ before anything is built, and what is built is held against the weights beside i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sixarts.errors import CheckpointError
+from sixarts.errors import CheckpointError, OptionError, nearest
 from sixarts_hub.strict_json import short
 
 #: Whether a value will do, and what is expected in words.
@@ -52,6 +52,18 @@ def some(limit: Limit, most: int) -> Limit:
 def either(one: Limit, other: Limit) -> Limit:
     """What one of two limits takes."""
     return lambda value: one[0](value) or other[0](value), f"{one[1]}, or {other[1]}"
+
+
+def only(config: Mapping[str, Any], known: Collection[str], family: str) -> None:
+    """Refuses settings that a family of our own does not have.
+
+    Raises:
+        OptionError: the first of them, with the nearest that it has.
+    """
+    for name in config:
+        if name not in known:
+            near = nearest(name, known) or list(known)
+            raise OptionError(f"no {name!r} in the {family} family; nearest: {', '.join(near)}")
 
 
 TRUTH = one_of(True, False)
