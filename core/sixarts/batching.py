@@ -67,6 +67,13 @@ class Batch:
         )
 
 
+class Round(tuple[Any, ...]):
+    """Pieces that a sequential task yields at once: they share batches, and it is sent a list of results.
+
+    The sections of a document are one, and the summaries of those the next.
+    """
+
+
 class Engine(Protocol):
     """The part of a task that :func:`stream` drives."""
 
@@ -91,6 +98,7 @@ class _Slot:
     pieces: Generator[Any, Any, None] | None = None
     results: list[Any] = field(default_factory=list)
     waiting: int = 0
+    asked: Any = None
     cutting: bool = False
     failure: InputError | None = None
 
@@ -191,9 +199,11 @@ _END: Any = object()
 def _enqueue(slot: _Slot, piece: Any, queue: list[Any]) -> None:
     if piece is _END:
         return
-    queue.append((slot, len(slot.results), piece))
-    slot.results.append(None)
-    slot.waiting += 1
+    slot.asked = piece
+    for each in piece if isinstance(piece, Round) else (piece,):
+        queue.append((slot, len(slot.results), each))
+        slot.results.append(None)
+        slot.waiting += 1
 
 
 def _chunks(engine: Engine, taken: Sequence[Any], batch_size: int) -> list[Sequence[Any]]:
@@ -246,9 +256,10 @@ def _deliver(engine: Engine, slot: _Slot, place: int, result: Any, queue: list[A
         slot.failure = slot.failure or result
         return
     slot.results[place] = result
-    if engine.sequential and slot.pieces is not None and slot.failure is None:
+    if engine.sequential and slot.pieces is not None and slot.failure is None and not slot.waiting:
+        told = slot.results[-len(slot.asked) :] if isinstance(slot.asked, Round) else result
         try:
-            _enqueue(slot, slot.pieces.send(result), queue)
+            _enqueue(slot, slot.pieces.send(told), queue)
         except StopIteration:
             return
         except InputError as error:

@@ -138,8 +138,12 @@ class Classifier(Task):
 
     def check_example(self, example: Any, options: Any) -> None:
         super().check_example(example, options)
-        if not (isinstance(example[1], str) and example[1].strip()):
-            raise InputError(f"label {example[1]!r}; expected the name of a class")
+        self.check_label(example[1])
+
+    def check_label(self, label: Any) -> None:
+        """Raises :class:`InputError` for what is no name of a class."""
+        if not (isinstance(label, str) and label.strip()):
+            raise InputError(f"label {label!r}; expected the name of a class")
 
     def adapt(self, examples: Sequence[tuple[Any, str]], training: Any) -> tuple[str, ...]:
         """A new head where the examples have a class that the network does not tell apart."""

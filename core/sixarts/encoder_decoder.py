@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from sixarts.checkpoint import Target
+from sixarts.checkpoint import Target, Weights
 from sixarts.device import backend
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED, Generator, Search
@@ -87,6 +87,8 @@ class EncoderDecoder(Model):
     ignored: ClassVar[tuple[str, ...]] = ("model.shared.weight",)
     settings = frozenset({*DEFAULTS, *PUBLISHED, "vocab_size", "eos_token_id", "bad_words_ids"})
     generation: Mapping[str, Any] = {}
+    #: Names of the tables of positions that the file had: in half precision they are not the formula's.
+    tables: frozenset[str] = frozenset()
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
@@ -148,7 +150,9 @@ class EncoderDecoder(Model):
         source = keras.Input((None,), dtype="int32", name="input_ids")
         mask = keras.Input((None,), dtype="int32", name="attention_mask")
         target = keras.Input((None,), dtype="int32", name="decoder_input_ids")
-        self.embedded = self.source_embedding(source)
+        # An operation of its own: a cut at a table that both sides share would lose the other side's call.
+        cut = keras.layers.Identity(dtype=policy, name="embedded")
+        self.embedded = cut(self.source_embedding(source))
         memory = self._encoded(self.embedded, mask)
         x = self.target_positions(self.target_embedding(target))
         weights = []
@@ -199,13 +203,19 @@ class EncoderDecoder(Model):
             for i, block in enumerate(blocks):
                 for part, path in parts.items():
                     found |= layer_targets(f"{head}.layers.{i}.{part}", _at(block, path))
-            if places.formula is None:
-                found[(f"{head}.embed_positions.weight",)] = Target(places.table)
+            table = f"{head}.embed_positions.weight"
+            # A formula's table is read where a file carries it, and is then saved with the others.
+            if places.formula is None or table in (names or self.tables):
+                found[(table,)] = Target(places.table)
             if places.norm:
                 found |= layer_targets(f"{head}.layernorm_embedding", places.norm)
             if self.norm_first:
                 found |= layer_targets(f"{head}.layer_norm", norm)
         return found
+
+    def load_weights(self, weights: Weights) -> None:
+        super().load_weights(weights)
+        self.tables = frozenset(name for name in weights if name.endswith(".embed_positions.weight"))
 
     def _embedding_targets(self) -> dict[tuple[str, ...], Target]:
         source, target = "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"
@@ -222,7 +232,7 @@ class EncoderDecoder(Model):
 
     def read_extras(self, folder: Path) -> None:
         self.generation = read_optional_json(folder / "generation_config.json")
-        stated = {**self.config, **self.generation}
+        stated = self.stated
         check(stated, search_limits(self.target_words), optional=True)
         if lost := [name for name in ("decoder_start_token_id", "pad_token_id") if stated.get(name) is None]:
             raise CheckpointError(
@@ -235,10 +245,22 @@ class EncoderDecoder(Model):
             write_json(Path(folder) / "generation_config.json", self.generation)
 
     @property
+    def stated(self) -> dict[str, Any]:
+        """What the checkpoint's authors say of generation and all else, the later file over the earlier."""
+        return {**self.config, **self.generation}
+
+    @property
+    def longest(self) -> int:
+        """Most tokens that the decoder writes."""
+        return int(self.config["max_position_embeddings"])
+
+    @property
     def search(self) -> Search:
-        found = Search.from_config({"max_length": 512, **self.config, **self.generation})
-        longest = self.config["max_position_embeddings"]
-        return found if found.max_length <= longest else found.with_options(max_length=longest)
+        stated = self.stated
+        if stated.get("max_length") is None:
+            stated["max_length"] = 512
+        found = Search.from_config(stated)
+        return found if found.max_length <= self.longest else found.with_options(max_length=self.longest)
 
     @property
     def generator(self) -> Generator:

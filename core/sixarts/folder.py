@@ -42,6 +42,7 @@ def save_task(task: Any, folder: Path) -> Path:
         )
     with drafting(place) as draft:
         task.model.save(draft)
+        task.save_extras(draft)
         (draft / CARD).write_text(card_of(task), encoding="utf-8")
         Manifest.of(
             draft,
@@ -73,7 +74,7 @@ def write_card(folder: Path, text: str) -> None:
 
 def golden_of(task: Any) -> dict[str, Any] | None:
     """The task's first sample with this model's answer, for ``sixarts verify``."""
-    sample = plain(task.spec.samples[0])
+    sample = plain(task.sample)
     try:
         # With the task's own defaults: whoever loads the folder and asks has no others.
         answer = task(sample, **vars(task.Options()))

@@ -16,7 +16,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import keras
 import numpy as np
@@ -25,6 +25,7 @@ from keras import ops
 from sixarts.compiled import Compiled, Loop, to_numpy
 from sixarts.device import Device
 from sixarts.errors import OptionError
+from sixarts.scores import Rule, is_any, limits_of, processed
 
 #: Lengths at which sequences and caches grow; the last stage is ``max_length`` itself.
 STAGES = (32, 128)
@@ -59,6 +60,13 @@ class Generative(Protocol):
         """
 
 
+class Prompted(Generative, Protocol):
+    """What a model gives whose rows begin with several tokens."""
+
+    def prefill(self, tokens: Any, cache: Any, memory: Any, beams: int) -> Any:
+        """The cache with tokens ``[b, p]`` at its first positions."""
+
+
 @dataclass(frozen=True)
 class Search:
     """How sequences are searched.
@@ -68,6 +76,7 @@ class Search:
         eos: tokens that end a sequence.
         pad: what follows the end.
         max_length: most tokens of a sequence, start and end included.
+        min_length: no end comes before so many tokens, the start included; 0 for none.
         beams: hypotheses kept; 1 is greedy search (or sampling).
         length_penalty: a finished hypothesis scores its log-probability over ``length ** length_penalty``.
         early_stopping: ``True`` stops a row at ``beams`` finished hypotheses, ``False`` when the best open
@@ -75,7 +84,13 @@ class Search:
         sample: draw instead of taking the best; needs ``beams == 1``.
         temperature, top_k, top_p: of sampling; ``top_k=0`` keeps all.
         suppress: tokens and token sequences that are never produced.
+        repetition_penalty: what the score of a token that came already is divided by, or multiplied with if
+            it is negative (Keskar et al. 2019); 1 leaves it alone.
+        no_repeat_ngram_size: no sequence of so many tokens comes twice; 0 allows all.
+        encoder_no_repeat_ngram_size: no sequence of so many tokens of the source comes; 0 allows all.
+        forced_bos: the token that follows the start.
         forced_eos: the token that a sequence of full length ends with.
+        rules: what a family does to scores beside all that, in this order; see :data:`sixarts.scores.Rule`.
         renormalize: whether scores are made probabilities again after ``suppress``.
     """
 
@@ -93,6 +108,12 @@ class Search:
     suppress: tuple[tuple[int, ...], ...] = ()
     forced_eos: int | None = None
     renormalize: bool = False
+    min_length: int = 0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    encoder_no_repeat_ngram_size: int = 0
+    forced_bos: int | None = None
+    rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         checks = {
@@ -104,6 +125,10 @@ class Search:
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
             "early_stopping": (self.early_stopping in (True, False, "never"), "True, False or 'never'"),
             "sample": (not (self.sample and self.beams > 1), "beams=1 beside it"),
+            "min_length": (self.min_length >= 0, "0 or more"),
+            "repetition_penalty": (0 < self.repetition_penalty < math.inf, "above 0 and finite"),
+            "no_repeat_ngram_size": (self.no_repeat_ngram_size >= 0, "0 or more"),
+            "encoder_no_repeat_ngram_size": (self.encoder_no_repeat_ngram_size >= 0, "0 or more"),
         }
         for name, (good, expected) in checks.items():
             if not good:
@@ -124,12 +149,22 @@ class Search:
             if not (len(words) == 1 and words[0] in eos_ids)
         )
         chosen["early_stopping"] = chosen.get("early_stopping", False)
-        return cls(**chosen, eos=eos_ids, suppress=suppress)
+        return cls(**chosen | _lengths(config), eos=eos_ids, suppress=suppress)
 
     def with_options(self, **options: Any) -> Search:
-        """A copy with every option that is not ``None`` replaced."""
+        """A copy with every option that is not ``None`` replaced; lengths may be told in new tokens, too."""
         known = {field.name for field in fields(self)}
-        return replace(self, **{k: v for k, v in options.items() if v is not None and k in known})
+        chosen = {k: v for k, v in options.items() if v is not None and k in known}
+        return replace(self, **chosen | _lengths(options))
+
+
+def _lengths(stated: Mapping[str, Any]) -> dict[str, int]:
+    """Lengths that are stated in new tokens, the start not counted; they go before the others."""
+    return {
+        f"{side}_length": stated[name] + 1
+        for side in ("min", "max")
+        if stated.get(name := f"{side}_new_tokens") is not None
+    }
 
 
 #: Published name of a setting to ours.
@@ -146,6 +181,11 @@ PUBLISHED = {
     "top_p": "top_p",
     "forced_eos_token_id": "forced_eos",
     "renormalize_logits": "renormalize",
+    "min_length": "min_length",
+    "repetition_penalty": "repetition_penalty",
+    "no_repeat_ngram_size": "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size": "encoder_no_repeat_ngram_size",
+    "forced_bos_token_id": "forced_bos",
 }
 
 
@@ -166,9 +206,10 @@ class Generator:
         self,
         inputs: Mapping[str, np.ndarray],
         search: Search,
-        seed: int = 0,
+        seed: int | np.ndarray = 0,
         start: np.ndarray | None = None,
         forced: np.ndarray | None = None,
+        most: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Sequences for a batch.
 
@@ -176,17 +217,28 @@ class Generator:
             inputs: what the model's ``encode`` takes, each ``[b, …]``.
             search: how to search.
             seed: of sampling; noise is drawn in NumPy, so that one seed means one answer on every backend.
-            start: each row's first token ``[b]``, where rows differ in it; ``search.start`` by default.
+                One for each row ``[b]`` makes a row's answer independent of those beside it.
+            start: each row's first token ``[b]``, where rows differ in it; ``search.start`` by default. Or
+                what a model is prompted with, ``[b, p]``, which is read at once by its ``prefill``.
             forced: tokens ``[b, f]`` that must follow the first one, such as a language; they count as
-                tokens of the answer and cost nothing. Where one is negative, any may follow.
+                tokens of the answer and cost nothing. Where one is negative, any may follow;
+                ``search.forced_bos`` by default.
+            most: tokens ``[b]`` that may follow the start, where that is less than ``search.max_length``
+                allows.
 
         Returns:
             ``tokens`` ``[b, k, n]``, best first, padded; ``scores`` ``[b, k]``, log-probabilities over
-            ``length ** length_penalty``.
+            ``length ** length_penalty``, a prompt not counted.
         """
         rows = next(iter(inputs.values())).shape[0]
-        noise = np.random.default_rng(seed).random((rows, search.max_length), dtype=np.float32)
-        stages = [length for length in STAGES if length < search.max_length] + [search.max_length]
+        noise = _noise(seed, rows, search.max_length)
+        first = np.full(rows, search.start) if start is None else start
+        first = first.astype("int32").reshape(rows, -1)
+        begin_at = first.shape[1]
+        stages = [length for length in STAGES if begin_at < length < search.max_length] + [search.max_length]
+        limit = np.full(rows, search.max_length, "int32")
+        if most is not None:
+            limit = np.minimum(limit, begin_at + most).astype("int32")
         static = (
             search.beams,
             search.sample,
@@ -196,19 +248,29 @@ class Generator:
             search.forced_eos,
             search.renormalize,
             tuple(words for words in search.suppress if len(words) > 1),
+            search.min_length > 0,
+            search.repetition_penalty != 1,
+            search.no_repeat_ngram_size,
+            search.encoder_no_repeat_ngram_size,
+            search.rules,
         )
         begin = self._kept(("begin", stages[0], static), lambda: _begin(self.model, search, stages[0]))
         run = self._kept(("run", static), lambda: _run(self.model, search))
-        first = np.full(rows, search.start, "int32") if start is None else start.astype("int32")
+        if forced is None:
+            every = () if search.forced_bos is None else (search.forced_bos,)
+            forced = np.array([every] * rows, "int32").reshape(rows, -1)
         state, memory = begin(dict(inputs), first)
         dynamic = {
+            **limits_of(search, inputs),
             "max_length": np.int32(search.max_length),
+            "begin": np.int32(begin_at),
+            "limit": limit[:, None],
             "length_penalty": np.float32(search.length_penalty),
             "temperature": np.float32(search.temperature),
             "top_k": np.int32(search.top_k or 2**30),
             "top_p": np.float32(search.top_p),
             "suppress": np.asarray([words[0] for words in search.suppress if len(words) == 1], "int32"),
-            "forced": np.zeros((rows, 0), "int32") if forced is None else forced.astype("int32"),
+            "forced": forced.astype("int32"),
         }
         for length in stages:
             if state["tokens"].shape[-1] < length:
@@ -218,7 +280,7 @@ class Generator:
             state = run(state, memory, {**dynamic, "noise": noise[:, :length]})
             if not bool(to_numpy(state["open"])):
                 break
-        return _best(state, search)
+        return _best(state, search, begin_at, limit)
 
     def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._compiled:
@@ -230,18 +292,21 @@ def _begin(model: Generative, search: Search, length: int) -> Compiled:
     beams = search.beams
 
     def begin(inputs: Mapping[str, Any], start: Any) -> Any:
-        rows = next(iter(inputs.values())).shape[0]
-        rest = ops.full((rows, beams, length - 1), search.pad, "int32")
-        first = ops.broadcast_to(start[:, None, None], (rows, beams, 1))
+        rows, count = start.shape
+        rest = ops.full((rows, beams, length - count), search.pad, "int32")
+        first = ops.broadcast_to(start[:, None], (rows, beams, count))
+        memory, cache = model.encode(inputs), model.empty_cache(rows, beams, length)
+        if count > 1:
+            cache = cast(Prompted, model).prefill(start[:, :-1], cache, memory, beams)
         tokens = ops.concatenate([first, rest], axis=2)
         scores = np.zeros((rows, beams), "float32")
         scores[:, 1:] = _NEVER
         state = {
             "tokens": tokens,
             "scores": ops.convert_to_tensor(scores),
-            "index": ops.convert_to_tensor(np.int32(0)),
+            "index": ops.convert_to_tensor(np.int32(count - 1)),
             "open": ops.convert_to_tensor(np.bool_(True)),
-            "cache": model.empty_cache(rows, beams, length),
+            "cache": cache,
         }
         if beams == 1:
             state["finished"] = ops.zeros((rows, 1), "bool")
@@ -253,7 +318,7 @@ def _begin(model: Generative, search: Search, length: int) -> Compiled:
                 "improvable": ops.ones((rows, 1), "bool"),
                 "ancestors": _own(rows, beams, length),
             }
-        return state, model.encode(inputs)
+        return state, memory
 
     return Compiled(begin, model.variables, model.device)
 
@@ -272,55 +337,11 @@ def _run(model: Generative, search: Search) -> Loop:
     return Loop(going, step, model.variables, model.device)
 
 
-def _processed(scores: Any, state: Mapping[str, Any], search: Search, dynamic: Mapping[str, Any]) -> Any:
-    """Scores ``[b, k, v]`` with suppressed tokens at minus infinity and forced ones alone."""
-    size = scores.shape[-1]
-    minus_infinity = ops.cast(-np.inf, "float32")
-    vocabulary = ops.arange(size, dtype="int32")
-    if dynamic["suppress"].shape[0]:
-        banned = ops.any(vocabulary[None] == dynamic["suppress"][:, None], axis=0)
-        scores = ops.where(banned[None, None], minus_infinity, scores)
-    for words in search.suppress:
-        if len(words) > 1:
-            scores = ops.where(
-                ops.logical_and(_ends_with(state, words[:-1])[:, :, None], vocabulary == words[-1]),
-                minus_infinity,
-                scores,
-            )
-    if count := dynamic["forced"].shape[1]:
-        place = ops.minimum(state["index"], count - 1)
-        wanted = ops.take(dynamic["forced"], place, axis=1)[:, None, None]
-        only = ops.where(vocabulary == wanted, ops.cast(0.0, "float32"), minus_infinity)
-        free = ops.logical_or(state["index"] >= count, wanted < 0)
-        scores = ops.where(free, scores, only)
-    if search.forced_eos is not None:
-        last = state["index"] + 2 >= dynamic["max_length"]
-        only = ops.where(vocabulary == search.forced_eos, ops.cast(0.0, "float32"), minus_infinity)
-        scores = ops.where(last, only[None, None], scores)
-    return scores
-
-
-def _ends_with(state: Mapping[str, Any], words: tuple[int, ...]) -> Any:
-    """Whether each hypothesis ends with ``words``, ``[b, k]``."""
-    ends = ops.cast(state["index"] + 1 >= len(words), "bool")
-    for back, word in enumerate(reversed(words)):
-        at = ops.maximum(state["index"] - back, 0)
-        ends = ops.logical_and(ends, ops.take(state["tokens"], at, axis=2) == word)
-    return ends
-
-
-def _is_any(tokens: Any, values: tuple[int, ...]) -> Any:
-    found = tokens == values[0]
-    for value in values[1:]:
-        found = ops.logical_or(found, tokens == value)
-    return found
-
-
 def _advance_one(
     state: dict[str, Any], logits: Any, search: Search, dynamic: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One token of greedy search or sampling."""
-    logits = _processed(logits, state, search, dynamic)
+    logits = processed(logits, state, search, dynamic)
     if search.sample:
         token = _drawn(logits / dynamic["temperature"], state["index"], dynamic)
         value = ops.take_along_axis(logits, token[:, :, None], axis=-1)[:, :, 0]
@@ -329,14 +350,15 @@ def _advance_one(
     gained = value - ops.logsumexp(logits, axis=-1)
     token = ops.where(state["finished"], search.pad, token)
     index = state["index"] + 1
-    finished = ops.logical_or(state["finished"], _is_any(token, search.eos))
+    ends = ops.logical_or(is_any(token, search.eos), index + 1 >= dynamic["limit"])
+    finished = ops.logical_or(state["finished"], ends)
     return {
         **state,
         "tokens": _written(state["tokens"], index, token),
         "scores": state["scores"] + ops.where(state["finished"], 0.0, gained),
         "index": index,
         "finished": finished,
-        "open": ops.logical_and(ops.logical_not(ops.all(finished)), index + 1 < dynamic["max_length"]),
+        "open": ops.logical_not(ops.all(finished)),
     }
 
 
@@ -357,7 +379,9 @@ def _drawn(logits: Any, index: Any, dynamic: Mapping[str, Any]) -> Any:
     before = ops.cumsum(probabilities, axis=-1) - probabilities
     kept = ops.where(before < dynamic["top_p"], probabilities, 0.0)
     cumulative = ops.cumsum(kept, axis=-1)
-    noise = ops.take(dynamic["noise"], index, axis=1)[:, None, None] * cumulative[:, :, -1:]
+    # Counted from the prompt's last token, so that what pads a prompt changes no draw.
+    place = index + 1 - dynamic["begin"]
+    noise = ops.take(dynamic["noise"], place, axis=1)[:, None, None] * cumulative[:, :, -1:]
     rank = ops.sum(ops.cast(cumulative <= noise, "int32"), axis=-1)
     most = ops.sum(ops.cast(kept > 0, "int32"), axis=-1) - 1
     chosen = ops.minimum(rank, most)[:, :, None]
@@ -375,7 +399,7 @@ def _advance_beams(
     rows, beams, size = logits.shape
     # Normalized before or after some tokens are suppressed: forced ones have score 0 in what is processed.
     total = ops.logsumexp(logits, axis=-1, keepdims=True)
-    scores = _processed(logits - total, state, search, dynamic)
+    scores = processed(logits - total, state, search, dynamic)
     if search.renormalize:
         scores = scores - ops.logsumexp(scores, axis=-1, keepdims=True)
     wide = max(2, 1 + len(search.eos)) * beams
@@ -388,8 +412,8 @@ def _advance_beams(
     tokens = ops.take_along_axis(ops.reshape(tokens, (rows, -1)), places, axis=1)
     index = state["index"] + 1
     candidates = _written(ops.take_along_axis(state["tokens"], parents[:, :, None], axis=1), index, tokens)
-    full = index + 1 >= dynamic["max_length"]
-    ends = ops.logical_or(_is_any(tokens, search.eos), full)
+    full = index + 1 >= dynamic["limit"]
+    ends = ops.logical_or(is_any(tokens, search.eos), full)
 
     # The best that stay open go on.
     open_scores = candidate_scores + ops.cast(ends, "float32") * _NEVER
@@ -406,7 +430,7 @@ def _advance_beams(
     # Of those that end, only the first ``beams`` candidates may replace a finished hypothesis.
     among_first = ops.arange(wide) < beams
     ended = ops.logical_and(ends, among_first[None])
-    tokens_so_far = ops.cast(index, "float32")
+    tokens_so_far = ops.cast(index + 1 - dynamic["begin"], "float32")
     final = candidate_scores / tokens_so_far ** dynamic["length_penalty"]
     barred = ops.logical_or(ops.logical_not(ended), ops.logical_not(state["improvable"]))
     if search.early_stopping is True:
@@ -423,7 +447,7 @@ def _advance_beams(
     reach = tokens_so_far
     if search.early_stopping == "never":
         positive = dynamic["length_penalty"] > 0
-        reach = ops.where(positive, ops.cast(dynamic["max_length"] - 1, "float32"), reach)
+        reach = ops.where(positive, ops.cast(dynamic["limit"] - dynamic["begin"], "float32"), reach)
     best_open = next_scores[:, :1] / reach ** dynamic["length_penalty"]
     worst_done = ops.where(finished, ops.min(done_scores, axis=1, keepdims=True), _NEVER)
     improvable = ops.logical_and(state["improvable"], ops.any(best_open > worst_done, axis=-1, keepdims=True))
@@ -497,17 +521,25 @@ def _own(rows: int, beams: int, length: int) -> Any:
     return ops.broadcast_to(ops.arange(beams, dtype="int32")[None, :, None], (rows, beams, length))
 
 
-def _best(state: Mapping[str, Any], search: Search) -> dict[str, np.ndarray]:
+def _noise(seed: int | np.ndarray, rows: int, length: int) -> np.ndarray:
+    """What sampling draws by, ``[rows, length]``."""
+    if isinstance(seed, np.ndarray):
+        return np.stack([np.random.default_rng(own).random(length, dtype=np.float32) for own in seed])
+    return np.random.default_rng(seed).random((rows, length), dtype=np.float32)
+
+
+def _best(state: Mapping[str, Any], search: Search, begin: int, limit: np.ndarray) -> dict[str, np.ndarray]:
     """Tokens padded after their end, and scores."""
     index = int(to_numpy(state["index"]))
     beam = search.beams > 1
     tokens = to_numpy(state["done_tokens" if beam else "tokens"])[:, :, : index + 1]
     scores = to_numpy(state["done_scores" if beam else "scores"])
-    after_start = tokens[:, :, 1:]
+    after_start = tokens[:, :, begin:]
     ended = np.cumsum(np.isin(after_start, search.eos), axis=-1)
     past = np.concatenate([np.zeros_like(ended[:, :, :1]), ended[:, :, :-1]], axis=-1) > 0
+    past = past | (np.arange(after_start.shape[-1]) >= (limit - begin)[:, None, None])
     after_start = np.where(past, search.pad, after_start)
     if not beam:
         lengths = np.maximum((~past).sum(axis=-1), 1)
         scores = scores / lengths**search.length_penalty
-    return {"tokens": np.concatenate([tokens[:, :, :1], after_start], axis=-1), "scores": scores}
+    return {"tokens": np.concatenate([tokens[:, :, :begin], after_start], axis=-1), "scores": scores}

@@ -53,11 +53,13 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2).
 
     Args:
-        heads: number of heads; divides ``width``.
-        width: size of queries, keys, values and output together.
+        heads: number of heads.
+        width: size of what is read and of the output.
         dropout: rate on the attention weights.
         biases: which of the four projections have one.
         initializer: of the projections.
+        size: width of a head, ``e``; by default heads divide ``width``.
+        scale: what products of queries and keys are multiplied by; ``e ** -0.5`` by default.
     """
 
     def __init__(
@@ -67,14 +69,18 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
         dropout: float = 0.0,
         biases: Collection[str] = PROJECTIONS,
         initializer: str = "glorot_uniform",
+        size: int | None = None,
+        scale: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.heads, self.width, self.size = heads, width, width // heads
+        self.heads, self.width, self.size = heads, width, size or width // heads
+        self.inner = heads * self.size
+        self.scale = self.size**-0.5 if scale is None else scale
 
         def dense(name: str) -> keras.layers.Dense:
             return keras.layers.Dense(
-                width,
+                width if name == "out" else self.inner,
                 use_bias=name in biases,
                 kernel_initializer=initializer,
                 dtype=self.dtype_policy,
@@ -85,12 +91,13 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, *shapes: Any, **named: Any) -> None:
-        for layer in (self.query, self.key, self.value, self.out):
+        for layer in (self.query, self.key, self.value):
             layer.build((None, None, self.width))
+        self.out.build((None, None, self.inner))
         self.built = True
 
     def split(self, x: Any) -> Any:
-        """``[b, t, d]`` to ``[b, h, t, e]``."""
+        """``[b, t, h * e]`` to ``[b, h, t, e]``."""
         return ops.transpose(
             ops.reshape(x, (ops.shape(x)[0], ops.shape(x)[1], self.heads, self.size)), (0, 2, 1, 3)
         )
@@ -107,14 +114,16 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             The output ``[b, t, d]`` and the weights ``[b, h, t, s]``.
         """
-        queries = self.split(self.query(x)) * ops.cast(self.size**-0.5, x.dtype)
+        queries = self.split(self.query(x))
+        if self.scale != 1:
+            queries = queries * ops.cast(self.scale, x.dtype)
         scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))
         if bias is not None:
             scores = scores + bias
         weights = ops.softmax(scores, axis=-1)
         mixed = ops.matmul(self.dropout(weights, training=training), values)
         mixed = ops.reshape(
-            ops.transpose(mixed, (0, 2, 1, 3)), (ops.shape(x)[0], ops.shape(x)[1], self.width)
+            ops.transpose(mixed, (0, 2, 1, 3)), (ops.shape(x)[0], ops.shape(x)[1], self.inner)
         )
         return self.out(mixed), weights
 

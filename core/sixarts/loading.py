@@ -73,6 +73,7 @@ def load(
     card = pulled.path / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     loaded: Task = kind(spec, network, defaults, _exact(pulled), text)
+    loaded.read_extras(pulled.path)
     return loaded
 
 

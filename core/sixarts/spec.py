@@ -30,6 +30,8 @@ class TaskSpec:
             ``("", None, 3, b"bytes")``.
         aliases: short names.
         documents: suffixes of files that are one input each, e.g. ``(".srt",)``; see ``Task.read_document``.
+        outputs: suffixes of files that an answer to such a document is saved as, beside its own, e.g.
+            ``(".srt",)`` for a sound.
         explanations: method name to the targets that it explains, e.g. ``{"attention": ("token",)}``.
             The first method is the default.
         metrics: names that ``evaluate`` reports, e.g. ``("bleu", "chrf")``.
@@ -47,6 +49,7 @@ class TaskSpec:
     bad_inputs: tuple[Any, ...] = ()
     aliases: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     explanations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     extra: str | None = None

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal, Self
 import keras
 import numpy as np
 
-from sixarts.batching import Batch, rows_bucket, stream
+from sixarts.batching import Batch, Round, rows_bucket, stream
 from sixarts.card import Measured, Record
 from sixarts.errors import InputError, OptionError, TrainingError, nearest
 from sixarts.explanation import Explanation
@@ -122,7 +122,8 @@ class Task:
 
     Options: ClassVar[type[Any]] = Options
     Training: ClassVar[type[Any]] = Training
-    #: Whether ``pieces`` needs each piece's result before it yields the next.
+    #: Whether ``pieces`` needs each piece's result, or those of a :class:`~sixarts.batching.Round`, before it
+    #: yields the next.
     sequential: bool = False
 
     def __init__(
@@ -192,13 +193,48 @@ class Task:
             raise InputError(f"{_shown(example)}; expected a pair (input, target)")
         self.check(example[0], options)
 
+    def collect(self, examples: Any, kind: str) -> Sequence[Any]:
+        """What ``fit`` and ``evaluate`` are given, checked, as a sequence.
+
+        A task whose data is larger than Python's objects should be overrides it, with :meth:`learn`.
+
+        Args:
+            examples: pairs, or the path of a file that ``read_examples`` reads.
+            kind: what messages call one of them.
+
+        Raises:
+            InputError: an example that cannot be learned from, with its index.
+            TrainingError: there are none.
+        """
+        if isinstance(examples, str | Path):
+            examples = self.read_examples(examples)
+        found = list(examples)
+        if not found:
+            raise TrainingError(f"no {kind} came; expected at least one pair (input, target)")
+        for index, example in enumerate(found):
+            try:
+                self.check_example(example, self.options)
+            except InputError as error:
+                raise InputError(f"{kind}: {error.reason}", index) from None
+        return found
+
     def adapt(self, examples: Sequence[Any], training: Any) -> tuple[str, ...]:
         """Sizes network and processor from the data where they must change; says what it replaced."""
         return ()
 
+    def taught(self, training: Any) -> Any:
+        """The network that ``fit`` trains: the model's own, or another over the same variables."""
+        return self.model.network
+
     def measure(self, results: Sequence[Any], targets: Sequence[Any], options: Any) -> Metrics:
         """The field's own metric, from the field's own library."""
         raise NotImplementedError
+
+    def save_extras(self, folder: Path) -> None:
+        """Writes what the task keeps in a model folder beside the model, e.g. its calibration."""
+
+    def read_extras(self, folder: Path) -> None:
+        """Reads it again, where it is there."""
 
     def attribute(self, x: Any, method: str, target: Any, options: Any) -> Explanation:
         """Explains one input by one of the methods that the spec lists."""
@@ -232,6 +268,11 @@ class Task:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def sample(self) -> Any:
+        """An input that this model can answer; a task whose models take unlike inputs makes one here."""
+        return self.spec.samples[0]
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.reference or self.model.family} on {self.model.device}>"
@@ -317,11 +358,13 @@ class Task:
         if piece is None:
             yield self.join([], x, chosen)
         while piece is not None:
-            results += self.answer_pieces([piece], chosen)
-            yield self.join(results, x, chosen)
+            for each in piece if isinstance(piece, Round) else (piece,):
+                results += self.answer_pieces([each], chosen)
+                yield self.join(results, x, chosen)
+            told = results[-len(piece) :] if isinstance(piece, Round) else results[-1]
             try:
                 # Only a sequential task asks for results; others may well `yield from` a list.
-                piece = pieces.send(results[-1]) if self.sequential else next(pieces)
+                piece = pieces.send(told) if self.sequential else next(pieces)
             except StopIteration:
                 return
 
@@ -360,8 +403,8 @@ class Task:
         """
         check_options(self.Training, options)
         training = self.Training(**options)
-        learned = self._examples(examples, "example")
-        held = self._examples(validation, "validation example") if validation is not None else None
+        learned = self.collect(examples, "example")
+        held = self.collect(validation, "validation example") if validation is not None else None
         # What `adapt` makes new is drawn here, before training seeds its own draws.
         keras.utils.set_random_seed(training.seed)
         replaced = self.adapt(learned, training)
@@ -371,7 +414,7 @@ class Task:
         # What the card says of use, data and figures is of another model from here on.
         trained, self.card, self.record = self.record.trained, "", Record()
         history = train(
-            self.model.network,
+            self.taught(training),
             lambda epoch: self.learn(learned, training, epoch),
             training,
             loss=self.loss(training),
@@ -413,26 +456,30 @@ class Task:
             **options: as in a call.
         """
         chosen = self.chosen(**options)
-        judged = self._examples(examples, "example")
+        judged = self.collect(examples, "example")
         inputs, targets = [pair[0] for pair in judged], [pair[1] for pair in judged]
         results = list(self._streamed(inputs, chosen, "raise", progress, len(inputs)))
         metrics = self.measure(results, targets, chosen)
+        self.recorded(metrics, dataset, split, chosen)
+        return metrics
+
+    def recorded(self, metrics: Metrics, dataset: str | None, split: str, options: Any) -> None:
+        """Keeps figures on data that has a name, for the card."""
         if dataset is not None:
             usual = vars(self.Options())
-            stated = {name: value for name, value in vars(chosen).items() if value != usual[name]}
+            stated = {name: value for name, value in vars(options).items() if value != usual[name]}
             self.record.measured.append(Measured(metrics, dataset, split=split, options=plain(stated)))
-        return metrics
 
     def footprint(self, x: Any = None, *, repeats: int = 5, **options: Any) -> Footprint:
         """What one call costs: parameters, bytes, operations, time, energy.
 
         Args:
-            x: the input; the task's first sample by default.
+            x: the input; the model's sample by default.
             repeats: calls timed after one that warms up; the median counts.
         """
         from sixarts.energy import joules
 
-        x = self.spec.samples[0] if x is None else x
+        x = self.sample if x is None else x
         result = self(x, **options)
         times = []
         with joules() as energy:
@@ -537,19 +584,6 @@ class Task:
             self.check(x, options)
         except InputError as error:
             raise InputError(error.reason, index) from None
-
-    def _examples(self, examples: Any, kind: str) -> list[Any]:
-        if isinstance(examples, str | Path):
-            examples = self.read_examples(examples)
-        found = list(examples)
-        if not found:
-            raise TrainingError(f"no {kind} came; expected at least one pair (input, target)")
-        for index, example in enumerate(found):
-            try:
-                self.check_example(example, self.options)
-            except InputError as error:
-                raise InputError(f"{kind}: {error.reason}", index) from None
-        return found
 
 
 def _numpy_name(dtype: Any) -> str:

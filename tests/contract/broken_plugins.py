@@ -416,7 +416,7 @@ def _(tiny: Tiny) -> None:
 @breaks("bad_example_named", "accepted")
 def _(tiny: Tiny) -> None:
     tiny.method("check_example", lambda self, example, options: None)
-    tiny.method("fit", lambda self, examples: self._examples(examples, "example"))
+    tiny.method("fit", lambda self, examples: self.collect(examples, "example"))
 
 
 @breaks("evaluate_reports", "expected ['f1']")

@@ -27,8 +27,9 @@ FLOORS = {
 }
 #: Lines of a module beyond which its docstring says why it is not two.
 LONG = 400
-#: Lines of core that do something, beside the folders that have a size of their own.
-CORE_CAP = 4500
+#: Lines of core that do something, beside the folders that have a size of their own. They were 4,500 before
+#: searches learned what published summarizers and Whisper set: no repetition, shortest lengths, prompts.
+CORE_CAP = 4600
 APART = ("media", "cli", "testing", "readers", "networks")
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 

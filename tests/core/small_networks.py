@@ -103,6 +103,8 @@ def fake_task(words: str, during: Callable[[], None] | None = None) -> Any:
         Options=SimpleNamespace,
         name="fake",
         spec=SimpleNamespace(samples=("hello",)),
+        sample="hello",
+        save_extras=lambda folder: None,
     )
     callable_task = type("FakeTask", (SimpleNamespace,), {"__call__": lambda self, x: answer})
     return callable_task(**vars(task))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import Engine
 
-from sixarts.batching import TRAINING_LENGTHS, WINDOW, Batch, bucket, rows_bucket, shuffled, stream
+from sixarts.batching import TRAINING_LENGTHS, WINDOW, Batch, Round, bucket, rows_bucket, shuffled, stream
 from sixarts.errors import InputError
 
 pytestmark = pytest.mark.quick
@@ -61,6 +61,32 @@ def test_sequential_inputs_share_batches_too() -> None:
     engine = Engine(sequential=True)
     list(stream(engine, [[1, 2, 3], [4, 5, 6]], None, 2, failure))
     assert engine.batches == [[1, 4], [2, 5], [3, 6]]
+
+
+def test_a_round_shares_batches_and_is_answered_as_a_list() -> None:
+    """Pieces that are yielded together go through together, beside those of other inputs."""
+    engine = Engine(sequential=True)
+    sent: list[Any] = []
+
+    def pieces(x: Any, options: Any) -> Any:
+        sent.append((yield Round(x)))
+        sent.append((yield sum(x)))
+
+    engine.pieces = pieces  # type: ignore[method-assign]
+    assert list(stream(engine, [[1, 2, 3], [4]], None, 4, failure)) == [[1, 4, 9, 36], [16, 16]]
+    assert engine.batches == [[1, 2, 3, 4], [4, 6]]
+    assert sent == [[1, 4, 9], [16], 16, 36]
+
+
+def test_a_round_with_a_piece_that_fails_fails_its_input_alone() -> None:
+    engine = Engine(sequential=True)
+
+    def pieces(x: Any, options: Any) -> Any:
+        yield from [(yield Round(x))][:0]
+
+    engine.pieces = pieces  # type: ignore[method-assign]
+    first, second = stream(engine, [[1, 13, 2], [4]], None, 8, failure)
+    assert "13 cannot be answered" in str(first) and second == [16]
 
 
 @pytest.mark.parametrize("kind", ["answered", "bad", "empty"])

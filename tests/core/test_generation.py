@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,98 @@ def test_what_is_suppressed_never_comes(generator: Generator, beams: int) -> Non
         assert (3, 1, 3) not in zip(text, text[1:], text[2:], strict=False)
 
 
+def ngrams(text: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    return list(zip(*(text[start:] for start in range(size)), strict=False))
+
+
+@pytest.mark.parametrize(("beams", "size"), [(1, 1), (1, 2), (3, 2), (3, 3)])
+def test_no_ngram_comes_twice(generator: Generator, beams: int, size: int) -> None:
+    inputs = tables(8, rows=8, size=9)
+    how = search(beams=beams, max_length=9 if size == 1 else 40, no_repeat_ngram_size=size, eos=(8,))
+    repeated = 0
+    for options, allowed in ((how, 0), (replace(how, no_repeat_ngram_size=0), 8 * beams)):
+        found = generator(inputs, options)["tokens"]
+        texts = [[START, *tokens[1:].tolist()] for tokens in found.reshape(-1, found.shape[-1])]
+        ended = [text[: text.index(8) + 1] if 8 in text else text for text in texts]
+        repeated = sum(len(set(ngrams(text, size))) < len(ngrams(text, size)) for text in ended)
+        assert repeated <= allowed
+    assert repeated > 0  # without the option they do come
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_nothing_of_the_source_is_repeated(generator: Generator, beams: int) -> None:
+    """What is not seen of it may come, and each row has a source of its own."""
+    size, rows = 6, 5
+    source = np.random.default_rng(2).integers(1, size, (rows, 12)).astype("int32")
+    mask = np.ones_like(source)
+    mask[:, 6:] = 0
+    inputs = tables(9, rows, size) | {"input_ids": source, "attention_mask": mask}
+    how = search(beams=beams, max_length=14, encoder_no_repeat_ngram_size=2, eos=(EOS,))
+    found = generator(inputs, how)["tokens"]
+    hidden = 0
+    for row in range(rows):
+        seen, unseen = (set(ngrams(part.tolist(), 2)) for part in (source[row, :6], source[row, 6:]))
+        for tokens in found[row]:
+            pairs = ngrams([START, *trimmed(tokens)], 2)
+            assert not seen & set(pairs)
+            hidden += len((unseen - seen) & set(pairs))
+    assert hidden
+    free = generator(inputs, replace(how, encoder_no_repeat_ngram_size=0))["tokens"]
+    assert free.shape != found.shape or not np.array_equal(free, found)
+
+
+def test_a_source_without_tokens_has_none_to_repeat(generator: Generator) -> None:
+    with pytest.raises(OptionError, match="reads no tokens"):
+        generator(tables(9), search(encoder_no_repeat_ngram_size=2))
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_no_end_comes_too_soon(generator: Generator, beams: int) -> None:
+    """The start counts; several ends are held back alike; the longest length goes before the shortest."""
+    table = np.zeros((2, 4, 4), "float32")
+    table[:, :, EOS], table[:, :, 2] = 9, 8
+    for shortest, longest, place in ((7, 20, 6), (0, 20, 0), (9, 5, 3)):
+        how = search(beams=beams, max_length=longest, min_length=shortest, eos=(EOS, 2), early_stopping=True)
+        tokens = generator({"table": table}, how)["tokens"][:, 0]
+        after = [row[1:].tolist() for row in tokens]
+        ends = [
+            min((row.index(end) for end in (EOS, 2) if end in row), default=len(row) - 1) for row in after
+        ]
+        assert ends == [place, place]
+
+
+@pytest.mark.parametrize("penalty", [1.7, 0.5])
+def test_tokens_that_came_are_penalized(generator: Generator, penalty: float) -> None:
+    inputs = tables(10, rows=6, size=6)
+    found = generator(inputs, search(max_length=12, repetition_penalty=penalty))
+    for row, table in enumerate(inputs["table"]):
+        tokens: list[int] = []
+        while len(tokens) < 11 and EOS not in tokens:
+            seen = np.bincount([START, *tokens], minlength=6)
+            logits = table[[START, *tokens][-1]] - AGAIN * seen
+            less = np.where(logits < 0, logits * penalty, logits / penalty)
+            tokens.append(int(np.argmax(np.where(seen > 0, less, logits))))
+        assert trimmed(found["tokens"][row, 0]) == tuple(tokens)
+
+
+def test_the_first_token_may_be_forced(generator: Generator) -> None:
+    inputs = tables(11, rows=3)
+    how = search(max_length=6, forced_bos=2)
+    assert (generator(inputs, how)["tokens"][:, 0, 1] == 2).all()
+    # What a caller forces goes before it, also where that is nothing.
+    own = generator(inputs, how, forced=np.array([[1], [2], [1]]))["tokens"]
+    assert own[:, 0, 1].tolist() == [1, 2, 1]
+    free = generator(inputs, how, forced=np.zeros((3, 0)))["tokens"]
+    assert np.array_equal(free, generator(inputs, replace(how, forced_bos=None))["tokens"])
+
+
+def test_another_value_compiles_nothing() -> None:
+    generator = Generator(Table())
+    for shortest, penalty in ((3, 1.2), (5, 0.8)):
+        generator(tables(12), search(max_length=8, min_length=shortest, repetition_penalty=penalty))
+        assert len(generator._compiled) == 2
+
+
 def test_several_ends(generator: Generator) -> None:
     found = generator(tables(6, rows=8), search(eos=(EOS, 2), max_length=20))
     for tokens in found["tokens"][:, 0]:
@@ -195,6 +288,11 @@ def test_draws_stay_within_top_k_and_top_p(generator: Generator) -> None:
         ({"top_p": 0.0}, "top_p=0.0"),
         ({"early_stopping": "sometimes"}, "early_stopping='sometimes'"),
         ({"beams": 2, "sample": True}, "sample=True; expected beams=1"),
+        ({"min_length": -1}, "min_length=-1; expected 0 or more"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty=0.0; expected above 0"),
+        ({"repetition_penalty": float("nan")}, "repetition_penalty=nan"),
+        ({"no_repeat_ngram_size": -2}, "no_repeat_ngram_size=-2"),
+        ({"encoder_no_repeat_ngram_size": -1}, "encoder_no_repeat_ngram_size=-1"),
     ],
 )
 def test_searches_out_of_range_are_refused(options: dict[str, Any], words: str) -> None:
@@ -224,6 +322,28 @@ def test_published_settings() -> None:
     assert found.with_options(beams=None, top_k=5, unknown=1) == Search(
         start=9, pad=9, eos=(0, 4), suppress=((9,), (1, 2)), beams=4, max_length=512, forced_eos=0, top_k=5
     )
+
+
+@pytest.mark.quick
+def test_published_settings_of_summaries() -> None:
+    """Lengths in new tokens go before those that count the start."""
+    common = {"decoder_start_token_id": 2, "pad_token_id": 1, "eos_token_id": 2, "max_length": 142}
+    said = {
+        "min_length": 56,
+        "no_repeat_ngram_size": 3,
+        "encoder_no_repeat_ngram_size": 4,
+        "repetition_penalty": 1.5,
+        "forced_bos_token_id": 0,
+    }
+    plain = Search(start=2, pad=1, eos=(2,), max_length=142)
+    told = {"no_repeat_ngram_size": 3, "encoder_no_repeat_ngram_size": 4, "repetition_penalty": 1.5}
+    assert Search.from_config(common | said) == replace(plain, min_length=56, forced_bos=0, **told)
+    new = {"max_new_tokens": 60, "min_new_tokens": 10}
+    assert Search.from_config(common | said | new) == replace(
+        plain, min_length=11, max_length=61, forced_bos=0, **told
+    )
+    assert plain.with_options(max_length=9, **new) == replace(plain, min_length=11, max_length=61)
+    assert plain.with_options(max_new_tokens=None) == plain
 
 
 @pytest.mark.quick

@@ -41,13 +41,14 @@ def documents_of(task: str, words: Sequence[str]) -> list[Path]:
     return paths
 
 
-def document_writer(output: Path, documents: Sequence[Path]) -> Callable[[Result], None] | None:
+def document_writer(task: str, output: Path, documents: Sequence[Path]) -> Callable[[Result], None] | None:
     """What writes the one document's answer to ``output``; ``None`` where that is a file of answers.
 
     Raises:
         OptionError: there are several documents for one file.
     """
-    if output.suffix.lower() != documents[0].suffix.lower():
+    known = (documents[0].suffix.lower(), *registry().task(task).outputs)
+    if output.suffix.lower() not in known:
         return None
     if len(documents) > 1:
         raise OptionError(

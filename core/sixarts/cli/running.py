@@ -70,7 +70,7 @@ def run(
     options = task_options(context, option)
     policy = _policy(on_error)
     documents = documents_of(task, inputs or [])
-    whole = document_writer(output, documents) if output is not None and documents else None
+    whole = document_writer(task, output, documents) if output is not None and documents else None
     write = nullcontext(whole) if whole else writer_for(output, json_of if json else line_of)
     if inputs and file is not None:
         raise OptionError("got inputs and --file; give one of the two")

@@ -112,6 +112,12 @@ def search_limits(words: int) -> dict[str, Limit]:
         "top_k": whole(0, 2**40),
         "top_p": number(0, 1),
         "renormalize_logits": TRUTH,
+        "max_new_tokens": whole(1, 2**40),
+        "min_length": whole(0, 2**40),
+        "min_new_tokens": whole(0, 2**40),
+        "repetition_penalty": number(1e-6, 1e6),
+        "no_repeat_ngram_size": whole(0, 64),
+        "encoder_no_repeat_ngram_size": whole(0, 64),
     }
 
 

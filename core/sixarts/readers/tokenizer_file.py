@@ -131,4 +131,5 @@ def told(what: str, name: str = NAME) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise CheckpointError(f"{name} {what} ({str(error)[:200]}); fetch the model again") from error
+        said = "".join(sign if sign.isprintable() else "?" for sign in str(error)[:200])
+        raise CheckpointError(f"{name} {what} ({said}); fetch the model again") from error

@@ -61,8 +61,11 @@ def looked_somewhere(found: Explanation) -> None:
     something_matters(found)
 
 
+@promise("counterfactual")
 @promise("gradients")
+@promise("leave_one_out")
 @promise("occlusion")
+@promise("permutation")
 def something_matters(found: Explanation) -> None:
     """Some part of the input matters more than another."""
     expect(np.ptp(found.values) > 0, "every part of the input has the same value; expected differences")
@@ -143,7 +146,11 @@ def _explained(subject: Subject) -> dict[str, Any]:
 
 
 def _short(task: Any) -> dict[str, int]:
-    """Options that keep an answer short, for a task whose answers may be long."""
-    return (
-        {"max_length": SHORT} if any(option.name == "max_length" for option in fields(task.Options)) else {}
-    )
+    """Options that keep an answer short, for a task and a model whose answers may be long."""
+    if all(option.name != "max_length" for option in fields(task.Options)):
+        return {}
+    try:
+        task.chosen(max_length=SHORT)
+    except OptionError:  # of the task's models this one writes nothing
+        return {}
+    return {"max_length": SHORT}
