@@ -4,9 +4,12 @@
 
     python -m sixarts_text.recipe sentiment uci_sentiment runs/sentiment
     python -m sixarts_text.recipe rt-polarity rt_polarity runs/rt-polarity
+    python -m sixarts_text.recipe abstracts scitldr runs/abstracts
 
-Nothing that is measured was looked at before: in each of ten folds settings and temperature are chosen on the
-other nine alone. ``rt-polarity`` is a benchmark: its data has no stated license, so its weights do not ship.
+Nothing that is measured was looked at before: ``sentiment`` and ``rt-polarity`` choose settings and
+temperature in each of ten folds on the other nine alone, ``abstracts`` (:mod:`sixarts_text.abstracts_recipe`)
+on the validation part. ``rt-polarity`` is a benchmark: its data has no stated license, so its weights do not
+ship.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from sixarts.card import Measured as OnCard
 from sixarts.classification import wilson
 from sixarts.result import Metric, Metrics
 from sixarts_text import corpora
+from sixarts_text.abstracts_recipe import abstracts
 from sixarts_text.calibration import BINS, calibration_error
 from sixarts_text.cross_validation import OUTER, Measured, chosen, cross_validated, learned
 
@@ -92,7 +96,7 @@ def rt_polarity(data: Path, folder: Path) -> None:
 
 
 GRIDS = {"words": WORDS, "words and letters": LETTERS}
-RECIPES = {"sentiment": sentiment, "rt-polarity": rt_polarity}
+RECIPES = {"sentiment": sentiment, "rt-polarity": rt_polarity, "abstracts": abstracts}
 
 
 def measured(

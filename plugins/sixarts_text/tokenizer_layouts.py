@@ -2,14 +2,15 @@
 
 Where there is a ``tokenizer.json`` it is followed as it is; else the tokenizer is put together from the files
 that came before it: WordPiece from ``vocab.txt`` (BERT), byte pairs from ``vocab.json`` and ``merges.txt``
-(RoBERTa), a unigram model from a SentencePiece file (XLM-RoBERTa, DeBERTa). Source: ``transformers`` 5.24,
-``models/*/tokenization_*.py``, and for SentencePiece the library itself: transformers 5 leaves DeBERTa's own
-normalization out, with which its models were trained.
+(RoBERTa, BART), a unigram model from a SentencePiece file (XLM-RoBERTa, DeBERTa, T5, Pegasus). Source:
+``transformers`` 5.24, ``models/*/tokenization_*.py``, and for SentencePiece the library itself: there,
+DeBERTa's own normalization is left out, with which its models were trained.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from sixarts.model import read_json, read_optional_json
 from sixarts.readers.sentencepiece_file import check_vocabulary, loaded_pieces, read_pieces, rules_of
 from sixarts.readers.tokenizer_file import NAME, opened_tokenizer, tokenizer_parts, told
 from sixarts_hub.strict_json import read_small
-from sixarts_text.tokens import Frame, Tokens, bert_frame, roberta_frame, stated_frame
+from sixarts_text.tokens import Frame, Tokens, bert_frame, ended_frame, roberta_frame, stated_frame
 
 SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 #: Settings that the files of BERT's tokenizers keep twice, under these names; ``tokenizer_config.json`` wins.
@@ -33,6 +34,8 @@ _TWICE = {
     "ByteLevel": {"add_prefix_space": "add_prefix_space"},
 }
 _UNIGRAM_SPACE = "▁"
+#: Most numbers that a SentencePiece layout sets aside beside its pieces.
+EXTRA_CAP = 1000
 
 Named = Mapping[str, str]
 Made = tuple[Any, Mapping[str, int]]
@@ -47,12 +50,14 @@ class Layout:
         make: folder, settings and names of special tokens to the library's tokenizer and its vocabulary.
         frame: number of the first and last special token to the frame.
         named: what its special tokens are called, unless the folder says otherwise.
+        reserved: what other tokens that stand for no text look like, as a regular expression.
     """
 
     files: tuple[str, ...]
     make: Callable[[Path, Mapping[str, Any], Named], Made]
     frame: Callable[[int, int], Frame]
     named: Named
+    reserved: str | None = None
 
 
 def read_tokens(folder: Path, layout: Layout) -> tuple[Tokens, dict[str, bytes], dict[str, Any]]:
@@ -76,6 +81,9 @@ def read_tokens(folder: Path, layout: Layout) -> tuple[Tokens, dict[str, bytes],
         else:
             tokenizer, vocabulary = layout.make(folder, settings, named)
             frame, special = None, {vocabulary[name] for name in named.values() if name in vocabulary}
+            if layout.reserved is not None:
+                shape = re.compile(layout.reserved)
+                special |= {number for name, number in vocabulary.items() if shape.fullmatch(name)}
             vocabulary = _extended(tokenizer, vocabulary, folder, settings)
             tokenizer.encode_special_tokens = True
         if frame is None:
@@ -202,15 +210,40 @@ def _pieces(path: Path) -> tuple[list[tuple[str, float]], int, bytes]:
 
 def _as_fairseq(folder: Path, settings: Mapping[str, Any], named: Named) -> Made:
     """XLM-RoBERTa: four special tokens in fairseq's order, SentencePiece's own left out, the mask last."""
-    from tokenizers import pre_tokenizers
-
     pieces, _, rules = _pieces(folder / "sentencepiece.bpe.model")
     first = [(name, 0.0) for name in ("<s>", named["pad_token"], "</s>", named["unk_token"])]
-    made = _unigram([*first, *pieces[3:], (named["mask_token"], 0.0)], 3, rules, [], [])
+    return _by_words(_unigram([*first, *pieces[3:], (named["mask_token"], 0.0)], 3, rules, [], []))
+
+
+def _by_words(made: Made) -> Made:
+    """The same, cut at white space first."""
+    from tokenizers import pre_tokenizers
+
     made[0].pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(_UNIGRAM_SPACE, "always")]
     )
     return made
+
+
+def _as_t5(folder: Path, settings: Mapping[str, Any], named: Named) -> Made:
+    """T5: SentencePiece's own numbers, then sentinels, the first one last."""
+    pieces, unknown, rules = _pieces(folder / "spiece.model")
+    count = settings.get("extra_ids", 100)
+    if type(count) is not int or not 0 <= count <= EXTRA_CAP:
+        raise CheckpointError(f"extra_ids={str(count)[:60]}; expected a whole number from 0 to {EXTRA_CAP}")
+    extra = [(f"<extra_id_{number}>", 0.0) for number in reversed(range(count))]
+    return _by_words(_unigram([*pieces, *extra], unknown, rules, [], []))
+
+
+def _as_pegasus(folder: Path, settings: Mapping[str, Any], named: Named) -> Made:
+    """Pegasus: padding, end, two masks, the unknown words of its pretraining; then SentencePiece's pieces."""
+    pieces, unknown, rules = _pieces(folder / "spiece.model")
+    offset = settings.get("offset", 103)
+    if type(offset) is not int or not 2 <= offset <= EXTRA_CAP:
+        raise CheckpointError(f"offset={str(offset)[:60]}; expected a whole number from 2 to {EXTRA_CAP}")
+    first = [(named["pad_token"], 0.0), ("</s>", 0.0), ("<mask_1>", 0.0), ("<mask_2>", 0.0)]
+    first += [(f"<unk_{number}>", -100.0) for number in range(2, offset)]
+    return _by_words(_unigram([*first, *pieces[2:]], unknown + offset, rules, [], []))
 
 
 def _as_deberta(folder: Path, settings: Mapping[str, Any], named: Named) -> Made:
@@ -264,3 +297,7 @@ WORD_PIECES = Layout(("vocab.txt",), _word_pieces, bert_frame, _BERT)
 BYTE_PAIRS = Layout(("vocab.json", "merges.txt"), _byte_pairs, roberta_frame, _ROBERTA)
 FAIRSEQ = Layout(("sentencepiece.bpe.model",), _as_fairseq, roberta_frame, _ROBERTA)
 DEBERTA = Layout(("spm.model",), _as_deberta, bert_frame, _BERT)
+#: What ends a text of an encoder–decoder stands alone, and is its first special token as well as its last.
+_ENDED = {"cls_token": "</s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+T5 = Layout(("spiece.model",), _as_t5, ended_frame, _ENDED, r"<extra_id_\d+>")
+PEGASUS = Layout(("spiece.model",), _as_pegasus, ended_frame, _ENDED, r"<mask_[12]>|<unk_\d+>")

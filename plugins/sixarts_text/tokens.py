@@ -96,6 +96,40 @@ class Tokens:
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         return max(vocabulary.values(), default=-1) + 1
 
+    @property
+    def plain_size(self) -> int:
+        """One more than the largest number that it gives to text, or puts around it."""
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        around = [what for what, _ in self.frame.single if isinstance(what, int)]
+        plain = (number for number in vocabulary.values() if number not in self._plain)
+        return max(max(plain, default=-1), *around, *self._plain.values(), self.pad) + 1
+
+    # Numbers to text.
+
+    @property
+    def by_bytes(self) -> bool:
+        """Whether its pieces are of bytes."""
+        return type(self._tokenizer.decoder).__name__ == "ByteLevel"
+
+    def is_special(self, token: int) -> bool:
+        """Whether a number stands for no text."""
+        return token in self._plain
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token numbers, without special ones."""
+        with told("cannot write this text", self.name):
+            plain = [int(token) for token in ids if int(token) not in self._plain]
+            return str(self._tokenizer.decode(plain, skip_special_tokens=True))
+
+    def piece(self, token: int) -> str:
+        """One number's piece, as a person reads it; a special token's name."""
+        name = str(self._tokenizer.id_to_token(token) or "")
+        if token in self._plain or not name:
+            return name
+        if self.by_bytes:
+            return str(self._tokenizer.decode([token], skip_special_tokens=False))
+        return name.replace("▁", " ")
+
 
 def stated_frame(processor: Any, name: str) -> Frame | None:
     """The frame that a ``tokenizer.json`` states as its ``post_processor``; ``None`` where it states none.
@@ -147,3 +181,8 @@ def roberta_frame(first: int, last: int) -> Frame:
     """``<s> A </s>``, and ``<s> A </s> </s> B </s>``, all of one segment."""
     single: tuple[Part, ...] = ((first, 0), ("A", 0), (last, 0))
     return Frame(single, (*single, (last, 0), ("B", 0), (last, 0)))
+
+
+def ended_frame(_: int, last: int) -> Frame:
+    """``A </s>``, and ``A B </s>``, all of one segment."""
+    return Frame((("A", 0), (last, 0)), (("A", 0), ("B", 0), (last, 0)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sixarts.checkpoint import Target, Weights
 from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.layers import sinusoids
 from sixarts_translation.marian_processor import MarianProcessor
@@ -28,8 +27,6 @@ class Marian(EncoderDecoder):
     }
     positions: ClassVar[Mapping[str, Any]] = {"formula": sinusoids}
     settings = EncoderDecoder.settings | {"share_encoder_decoder_embeddings", "decoder_vocab_size"}
-    #: Names of the tables of positions that the file had: in half precision they are not the formula's.
-    tables: frozenset[str] = frozenset()
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
@@ -55,16 +52,3 @@ class Marian(EncoderDecoder):
             "forced_eos_token_id": words["</s>"],
             "bad_words_ids": [[words["<pad>"]], [words["<unk>"]]],
         }
-
-    def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
-        found = dict(super().targets(names))
-        # Old files carry the table of positions, which is a formula; it is read where it is there.
-        for side, layer in (("encoder", self.source_positions), ("decoder", self.target_positions)):
-            name = f"model.{side}.embed_positions.weight"
-            if name in names or (not names and name in self.tables):
-                found[(name,)] = Target(layer.table)
-        return found
-
-    def load_weights(self, weights: Weights) -> None:
-        super().load_weights(weights)
-        self.tables = frozenset(name for name in weights if name.endswith(".embed_positions.weight"))

@@ -38,7 +38,13 @@ SHAPES = 6
 
 
 class Racer:
-    """One translator in its process."""
+    """One translator in its process.
+
+    Attributes:
+        module: where its functions are.
+    """
+
+    module = "translators"
 
     def __init__(self, name: str, backend: str, kind: str, folder: str) -> None:
         self.name, self.kind, self.folder = name, kind, folder
@@ -46,7 +52,7 @@ class Racer:
         self.worker = Worker(backend, {"SIXARTS_HOME": f"{folder}/home-{kind}-{backend}"})
 
     def run(self, what: str, *arguments: Any) -> Any:
-        return self.worker.call(f"translators:{self.kind}_{what}", self.folder, *arguments)
+        return self.worker.call(f"{self.module}:{self.kind}_{what}", self.folder, *arguments)
 
 
 def verdict(ratio: float, limit: float | None) -> tuple[str, bool]:
