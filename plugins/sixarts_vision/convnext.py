@@ -15,9 +15,9 @@ from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
 from sixarts.layers import activation
 from sixarts.networks import published
+from sixarts.networks.image_model import SIDES, ImageModel, pair
 from sixarts.networks.residual import CHANNELS
 from sixarts.readers.limits import NAME, check, number, one_of, some, whole
-from sixarts_vision.image_model import SIDES, ImageModel, pair
 
 LIMITS = {
     "num_channels": one_of(3),

@@ -14,10 +14,10 @@ from keras import layers, ops
 
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
+from sixarts.networks.image_model import SIDES, pair
 from sixarts.networks.published import Targets, convolution, dense, norm
 from sixarts.networks.residual import CHANNELS
 from sixarts.readers.limits import check, number, some, whole
-from sixarts_vision.image_model import SIDES, pair
 from sixarts_vision.video_model import VideoModel
 
 #: How much red, green and blue count for gray (ITU-R BT.601).

@@ -14,9 +14,9 @@ from keras import layers
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
 from sixarts.networks import published, residual
+from sixarts.networks.image_model import SIDES, ImageModel
 from sixarts.networks.residual import CHANNELS, Residual
 from sixarts.readers.limits import check
-from sixarts_vision.image_model import SIDES, ImageModel
 
 LIMITS = {**residual.LIMITS, "image_size": SIDES}
 

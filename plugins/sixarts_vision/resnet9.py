@@ -13,10 +13,10 @@ from keras import layers
 
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
+from sixarts.networks.image_model import ImageModel
 from sixarts.networks.published import convolution, dense, norm
 from sixarts.networks.residual import CHANNELS
 from sixarts.readers.limits import only, whole
-from sixarts_vision.image_model import ImageModel
 
 DEFAULTS: dict[str, Any] = {
     "model_type": "resnet9",

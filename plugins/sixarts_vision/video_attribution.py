@@ -1,6 +1,7 @@
 """Why a clip is of a class: which of its frames counted, and where in them, by three methods.
 
-Sources: as in :mod:`sixarts_vision.attribution`, over time, too. Each gives ``[frames, rows, columns]``.
+Sources: as in :mod:`sixarts.networks.image_attribution`, over time, too. Values are ``[frames, rows,
+columns]``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from sixarts.classification import probabilities
 from sixarts.compiled import to_numpy
 from sixarts.explanation import NODES, Attribution
-from sixarts_vision.attribution import kept, last_maps, logit_of, rolled
+from sixarts.networks.image_attribution import kept, last_maps, logit_of, rolled
 
 #: Stretches of frames, rows and columns of what occlusion hides, one after another.
 HIDDEN = (8, 4, 4)

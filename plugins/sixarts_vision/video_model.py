@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from sixarts.errors import CheckpointError
-from sixarts_vision.image_model import ImageModel, pair
+from sixarts.networks.image_model import ImageModel, pair
 from sixarts_vision.video_processor import VideoProcessor
 
 

@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from sixarts.labeled import labels_of
+from sixarts.media.image_processor import ImageProcessor
 from sixarts.media.preparation import FILE, STANDARD, kind_of
 from sixarts.model import Processor, read_json, write_json
-from sixarts_vision.image_processor import ImageProcessor
 
 #: The other name under which the file is published.
 VIDEO_FILE = "video_preprocessor_config.json"

@@ -14,14 +14,14 @@ from sixarts.batching import Batch
 from sixarts.classification import ClassificationOptions, Classifier, probabilities
 from sixarts.errors import OptionError
 from sixarts.explanation import Explanation
+from sixarts.media.image_task import ImageTraining
 from sixarts.media.images import thumbnail
+from sixarts.media.labeled_files import labeled_files
 from sixarts.media.sources import path_of
 from sixarts.media.video import RATE, Frame, check_video, read_video, sampled, videos_in
+from sixarts.networks.augmentation import Augmentation
 from sixarts.networks.operations import operations
-from sixarts_vision.augmentation import Augmentation
 from sixarts_vision.filmstrip import filmstrip
-from sixarts_vision.image_task import ImageTraining
-from sixarts_vision.labeled_files import labeled_files
 from sixarts_vision.video_attribution import METHODS
 from sixarts_vision.video_result import Part, VideoClassification, joined
 from sixarts_vision.windows import Clip, clips, drawn

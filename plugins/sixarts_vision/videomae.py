@@ -17,9 +17,9 @@ from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
 from sixarts.layers import Positions
 from sixarts.networks import published
+from sixarts.networks.image_model import LIMITS, pair
 from sixarts.networks.patches import Patches
 from sixarts.readers.limits import POSITIONS_CAP, TRUTH, whole
-from sixarts_vision.image_model import LIMITS, pair
 from sixarts_vision.video_model import VideoModel
 from sixarts_vision.vit import VisionTransformer, ViT
 

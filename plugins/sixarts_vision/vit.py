@@ -17,9 +17,9 @@ from sixarts.compiled import Compiled, to_numpy
 from sixarts.errors import CheckpointError
 from sixarts.layers import PROJECTIONS, EncoderBlock
 from sixarts.networks import published
+from sixarts.networks.image_model import LIMITS, ImageModel, pair
 from sixarts.networks.patches import Patches, Tokens
 from sixarts.readers.limits import check
-from sixarts_vision.image_model import LIMITS, ImageModel, pair
 
 #: What the four projections of a block's attention are called in the file.
 ATTENTION = {

@@ -13,10 +13,10 @@ import keras
 from keras import layers
 
 from sixarts.checkpoint import Target
+from sixarts.networks.image_model import ImageModel
 from sixarts.networks.published import Targets, convolution, dense, norm
 from sixarts.networks.residual import CHANNELS
 from sixarts.readers.limits import check, number, only, whole
-from sixarts_vision.image_model import ImageModel
 
 DEFAULTS: dict[str, Any] = {
     "model_type": "wide_resnet",

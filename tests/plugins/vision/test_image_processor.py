@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sixarts.errors import CheckpointError, InputError
-from sixarts_vision.image_processor import ImageProcessor
+from sixarts.media.image_processor import ImageProcessor
 
 pytestmark = pytest.mark.quick
 

@@ -1,0 +1,1 @@
+"""Diagnosis: decision support from records and pictures."""
