@@ -1,0 +1,1 @@
+"""Recommendation: what comes next, what is like it, what will be chosen."""
