@@ -36,6 +36,19 @@ SHOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "new_model.py": (("made new: tokenizers", "bleu"), ()),
     "teach_classes.py": (("head of 10 classes by one of 3", "the whole network: accuracy"), ()),
     "count_cells.py": (("picture 0:", "cells cut out", "occlusion: "), ("picture-0.png", "why.png")),
+    "recommend.py": (
+        ("a new reader: ('Dune 4',)", "never seen in training", "1 new items"),
+        ("because.png",),
+    ),
+    "predict_clicks.py": (
+        ("auc ", "is new, and shares a hash bucket", "refused: input 1", "like butter"),
+        ("why.png",),
+    ),
+    "diagnose.py": (
+        ("no medical device", "ABSTAINED", "mmol/l of cholesterol", "would turn to", "gap by bmi"),
+        ("why.png", "turns.png", "diabetes/schema.json"),
+    ),
+    "summarize.py": (("one sentence:  We show that", "sections, ", "refused"), ("report.png", "why.png")),
     "hub_folder.py": (("golden", "differs in: nothing", "one bit flipped:"), ("en-zh/README.md",)),
 }
 

@@ -1,0 +1,1 @@
+"""Speech: what was said, as text with times; and text that is spoken."""
