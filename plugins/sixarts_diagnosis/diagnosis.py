@@ -74,7 +74,7 @@ class Diagnosis(Result):
     def _said(self) -> str:
         if self.abstained:
             return f"{UNLIKE} ({self.distance:.1f} times as far as its limit)"
-        return f"{self.label} ({self.of_what} {self.probability:.0%}{self._set()})"
+        return f"{self.label} ({self.of_what} {percent(self.probability)}{self._set()})"
 
     def _set(self) -> str:
         if not self.prediction_set:
@@ -114,7 +114,7 @@ class Diagnosis(Result):
         figure = Figure(figsize=(7, 1.75 + 0.42 * shown + 0.2 * len(lines)), layout="constrained")
         axes = figure.add_subplot()
         self.draw_probabilities(axes)
-        title = UNLIKE if self.abstained else f"{self.label}: {self.of_what} {self.probability:.0%}"
+        title = UNLIKE if self.abstained else f"{self.label}: {self.of_what} {percent(self.probability)}"
         color = "#b91c1c" if self.abstained else "#111827"
         figure.suptitle(drawable([title])[0], x=0.01, ha="left", color=color, fontweight="bold", fontsize=11)
         axes.set_title("\n".join(lines), loc="left", fontsize=8.5, color="#92400e")
@@ -159,6 +159,15 @@ class Diagnosis(Result):
             f"<p><b>{html.escape(self._said())}</b></p>{said}<table>{rows}</table>"
             f"<p style='font-size:12px;opacity:.7'>{html.escape(self.notice)}</p>"
         )
+
+
+def percent(share: float) -> str:
+    """A probability in words that never claim to be certain.
+
+    >>> percent(0.998), percent(0.42), percent(0.001)
+    ('over 99%', '42%', 'under 1%')
+    """
+    return "over 99%" if share > 0.99 else "under 1%" if share < 0.01 else f"{share:.0%}"
 
 
 def _some(names: tuple[str, ...], most: int = 6) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sixarts.errors import SixartsError
 from sixarts.media.images import read_image, thumbnail
-from sixarts_diagnosis.diagnosis import UNLIKE, Diagnosis
+from sixarts_diagnosis.diagnosis import UNLIKE, Diagnosis, percent
 from sixarts_diagnosis.slides import opened_slide
 
 #: Longest side of a slide's picture under its map.
@@ -54,7 +54,7 @@ class ImageDiagnosis(Diagnosis):
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
         self._draw_picture(figure, left, shown)
         self.draw_probabilities(right)
-        title = UNLIKE if self.abstained else f"{self.label}: {self.of_what} {self.probability:.0%}"
+        title = UNLIKE if self.abstained else f"{self.label}: {self.of_what} {percent(self.probability)}"
         color = "#b91c1c" if self.abstained else "#111827"
         figure.suptitle(drawable([title])[0], x=0.01, ha="left", color=color, fontweight="bold", fontsize=11)
         right.set_title("\n".join(lines), loc="left", fontsize=8.5, color="#92400e")
