@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 # Before anything imports Keras: these are read once a process.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -42,6 +44,39 @@ def backends() -> Iterator[dict[str, Worker]]:
     yield workers()
     for worker in workers().values():
         worker.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_xla(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In a module that says ``MANY_NETWORKS``, TensorFlow runs functions as they are.
+
+    What XLA compiled is never let go: a process that compiles for some thousand small networks has no room
+    for another mapping of memory, and ends. Tasks, starters and Marian's networks are tested with it.
+    """
+    if not getattr(request.module, "MANY_NETWORKS", False):
+        yield
+        return
+    from sixarts import compiled
+
+    plain = {
+        "tensorflow": lambda function, variables, fused: compiled._for_tensorflow(function, variables, False)
+    }
+    with mock.patch.dict(compiled._COMPILERS, plain), without_graph_optimizer():
+        yield
+
+
+@contextlib.contextmanager
+def without_graph_optimizer() -> Iterator[None]:
+    """TensorFlow's own rewriting of graphs breaks some of them: an empty answer, or the process aborts."""
+    if os.environ["KERAS_BACKEND"] != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **before})
 
 
 @pytest.fixture

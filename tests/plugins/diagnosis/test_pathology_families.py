@@ -18,6 +18,9 @@ from sixarts.errors import SixartsError
 from sixarts_diagnosis.attention_mil import AttentionMil
 from sixarts_diagnosis.cnn import Cnn
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 LABELS = {"id2label": {"0": "ill", "1": "well"}, "label2id": {"ill": 0, "well": 1}}
 CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4}
 

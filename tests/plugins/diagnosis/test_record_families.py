@@ -23,6 +23,9 @@ from sixarts_diagnosis.logistic import Logistic, solved
 from sixarts_diagnosis.mlp_ensemble import MlpEnsemble
 from sixarts_diagnosis.record_processor import RecordProcessor
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 drawn = settings(
     derandomize=True,
     database=None,

@@ -20,6 +20,9 @@ from sixarts.plugins import registry, resolve
 from sixarts.readers.safetensors_file import write_weights
 from sixarts.testing import Worker
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 HISTORIES = [[3], [1, 2, 3, 1], [5, 4, 3, 2, 1, 0, 6, 5, 4], [2, 2]]
 ITEMS = 7

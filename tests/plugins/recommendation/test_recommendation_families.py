@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 import sixarts as sa
 from sixarts.testing.checks_model import randomize
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 #: Examples are the same in every run: a compile is dear, and what fails must fail again.
 drawn = settings(
     derandomize=True,

@@ -20,6 +20,9 @@ from sixarts.errors import CheckpointError
 from sixarts_speech.ctc_paths import Frames, greedy
 from sixarts_speech.vocabulary import Vocabulary
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 drawn = settings(
     derandomize=True,
     database=None,

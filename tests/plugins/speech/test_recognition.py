@@ -18,6 +18,9 @@ from sixarts.errors import InputError, OptionError
 from sixarts.media.audio import whole_audio
 from sixarts_speech.plugin import SAID, sample
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 RATE = 8_000
 
 

@@ -31,6 +31,9 @@ from whisper_reference import (
 from sixarts.errors import CheckpointError, OptionError
 from sixarts_speech.whisper_features import Frames, LogMel, filters, peak_of, scaled
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 drawn = settings(
     derandomize=True,
     database=None,

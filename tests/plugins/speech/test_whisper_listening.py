@@ -14,6 +14,9 @@ from whisper_reference import configuration, saved
 from sixarts.spec import TaskSpec
 from sixarts_speech.recognition import RecognitionTask
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 RATE = 16_000
 SPEC = TaskSpec(
     name="automatic-speech-recognition",

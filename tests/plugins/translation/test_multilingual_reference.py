@@ -22,6 +22,9 @@ import sixarts as sa
 from sixarts.errors import InputError, OptionError
 from sixarts_translation.multilingual_processor import MultilingualProcessor
 
+#: XLA is left out: see ``without_xla``.
+MANY_NETWORKS = True
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
