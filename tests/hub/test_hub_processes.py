@@ -120,8 +120,8 @@ def test_an_interruption_ends_a_pull_at_once(server: HubServer, home: Path) -> N
     while here(home) < 4 * 50_000 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    # Far from the 30 seconds that a silence lasts.
-    _, errors = process.communicate(timeout=10)
+    # Before the 30 seconds that a silence lasts; a busy machine takes some to end a process.
+    _, errors = process.communicate(timeout=25)
     assert "KeyboardInterrupt" in errors
     assert "done" not in errors
     kept = here(home)
