@@ -21,25 +21,20 @@ COLUMNS = ("site", "device", "age", "hour", "interests", "click")
 
 def rows(count: int, seed: int) -> list[dict[str, object]]:
     """Made-up impressions of an advertisement for a game."""
-    draw = random.Random(seed)
-    found = []
+    draw, found = random.Random(seed), []
     for _ in range(count):
         site, device = draw.choice(["news", "games", "mail"]), draw.choice(["phone", "desktop"])
         age, hour = draw.randint(16, 80), draw.randint(0, 23)
         interests = draw.sample(["sport", "cooking", "gaming"], draw.randint(0, 2))
         chance = 0.05 + 0.3 * (site == "games" and age < 40) + 0.2 * ("gaming" in interests)
-        chance += 0.15 * (hour >= 18)
-        click = int(draw.random() < chance)
-        values = (site, device, age, hour, "|".join(interests), click)
-        found.append(dict(zip(COLUMNS, values, strict=True)))
+        click = int(draw.random() < chance + 0.15 * (hour >= 18))
+        found.append(dict(zip(COLUMNS, (site, device, age, hour, "|".join(interests), click), strict=True)))
     return found
 
 
 def write(path: Path, table: list[dict[str, object]]) -> Path:
-    """A table as a CSV file."""
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
+        (writer := csv.DictWriter(file, COLUMNS)).writeheader()
         writer.writerows(table)
     return path
 
@@ -51,17 +46,8 @@ def main(folder: str | None = None) -> None:
 
     # The schema comes from the table: what is text, what is a number, which values there are.
     predict = sa.new("click-prediction", family="dcn_v2", width=8, hidden=[32], dropout=0.2)
-    history = predict.fit(
-        train,
-        test,
-        target="click",
-        labels=["ignored", "clicked"],
-        multi=["interests"],
-        epochs=10,
-        learning_rate=5e-3,
-        patience=3,
-    )
-    print(history.replaced[0])
+    named = {"target": "click", "labels": ["ignored", "clicked"], "multi": ["interests"]}
+    print(predict.fit(train, test, **named, epochs=10, learning_rate=5e-3, patience=3).replaced[0])
     print(predict.evaluate(test))
 
     person = {"site": "games", "device": "phone", "age": 22, "hour": 20, "interests": ["gaming"]}
@@ -72,13 +58,9 @@ def main(folder: str | None = None) -> None:
     except InputError as error:
         print(f"refused: {error}")
 
-    why = predict.explain(person)
-    print(why)
-    why.plot().savefig(place / "why.png", dpi=120)
+    predict.explain(person).plot().savefig(place / "why.png", dpi=120)
     print(f"saved to {predict.save(place / 'clicks')}")
-
-    # A starter knows 169 items of a supermarket.
-    bought = sa.load("click-prediction")
+    bought = sa.load("click-prediction")  # the starter knows 169 items of a supermarket
     for item in ("whole milk", "liquor"):
         print(item, bought({"basket": ["butter", "curd"], "item": item}))
     print("like butter:", *sa.load("item-similarity")("butter", k=3).items, sep="\n  ")

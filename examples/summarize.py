@@ -19,6 +19,7 @@ than a euro. Our results suggest that such sensors could serve where magnetic fi
 
 
 def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     summarize = sa.load("summarization")
 
     print("one sentence: ", summarize(REPORT).text)
