@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sixarts as sa
+from everywhere import everywhere
 from sixarts.testing.checks_model import randomize
 
 #: XLA is left out: see ``without_xla``.
@@ -39,22 +39,11 @@ CLICKS = [
 ]
 
 
-def everywhere(backends: Mapping[str, Any], function: str, *args: Any) -> dict[str, Any]:
-    """What a function of ``records_reference`` returns here and in each worker, all at once."""
-    with ThreadPoolExecutor() as pool:
-        waiting = {
-            name: pool.submit(worker.call, f"records_reference:{function}", *args)
-            for name, worker in backends.items()
-        }
-        here = getattr(reference, function)(*args)
-        return {"here": here, **{name: future.result() for name, future in waiting.items()}}
-
-
 def held(
     backends: Mapping[str, Any], task: str, folder: Path, wanted: np.ndarray, arrays: Mapping[str, np.ndarray]
 ) -> None:
     assert np.abs(wanted).max() > 1e-2
-    for name, got in everywhere(backends, "logits", task, folder, arrays).items():
+    for name, got in everywhere(backends, reference, "logits", task, folder, arrays).items():
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
@@ -127,7 +116,9 @@ def test_two_towers(
     wanted = reference.published_towers(folder, lesson.arrays)
     seen = wanted > -1e8
     assert not seen.all(), "no item stands twice in the batch: nothing is held of wrong negatives"
-    for name, got in everywhere(backends, "logits", "item-similarity", folder, lesson.arrays).items():
+    for name, got in everywhere(
+        backends, reference, "logits", "item-similarity", folder, lesson.arrays
+    ).items():
         np.testing.assert_allclose(got[seen], wanted[seen], rtol=1e-4, atol=1e-4, err_msg=name)
         assert (got[~seen] < -1e8).all()
 

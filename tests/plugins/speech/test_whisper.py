@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from whisper_reference import (
     sounds,
 )
 
+from everywhere import everywhere
 from sixarts.errors import CheckpointError, OptionError
 from sixarts_speech.whisper_features import Frames, LogMel, filters, peak_of, scaled
 
@@ -40,17 +40,6 @@ drawn = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-
-
-def everywhere(backends: Mapping[str, Any], function: str, *args: Any) -> dict[str, Any]:
-    """What a function of ``whisper_reference`` returns here and in each worker, all at once."""
-    with ThreadPoolExecutor() as pool:
-        waiting = {
-            name: pool.submit(worker.call, f"whisper_reference:{function}", *args)
-            for name, worker in backends.items()
-        }
-        here = getattr(reference, function)(*args)
-        return {"here": here, **{name: future.result() for name, future in waiting.items()}}
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +235,9 @@ def test_network_and_cached_steps(folder: Any, backends: dict[str, Any]) -> None
         tokens = np.random.default_rng(seed).integers(0, WORDS, (2, length)).astype("int32")
         features = sounds(seed, bands=config["num_mel_bins"])
         wanted = reference.teacher_forced(model, features, tokens)
-        for backend, found in everywhere(backends, "answers", str(place), features, tokens).items():
+        for backend, found in everywhere(
+            backends, reference, "answers", str(place), features, tokens
+        ).items():
             for name, theirs in (
                 ("encoder", "encoder"),
                 ("logits", "logits"),
@@ -275,7 +266,9 @@ def test_tokens_are_the_published_ones(small: tuple[Path, Any], backends: dict[s
         )
         assert len({len(tokens) for tokens in wanted}) > 1, "some end, and some do not"
         how = {"language": language, "task": task, "times": times, "beams": beams}
-        for backend, found in everywhere(backends, "recognized", str(place), features, how).items():
+        for backend, found in everywhere(
+            backends, reference, "recognized", str(place), features, how
+        ).items():
             assert [list(heard["tokens"]) for heard in found] == wanted, (backend, how)
 
 

@@ -6,7 +6,6 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import summary_reference as reference
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from everywhere import everywhere
 from hostile import mutated_json, within
 from sixarts.checkpoint import open_weights, write_weights
 from sixarts.errors import CheckpointError, SixartsError, TrainingError
@@ -33,17 +33,6 @@ drawn = settings(
     print_blob=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-
-
-def everywhere(backends: Mapping[str, Any], function: str, *args: Any) -> dict[str, Any]:
-    """What a function of ``summary_reference`` returns here and in each worker, all at once."""
-    with ThreadPoolExecutor() as pool:
-        waiting = {
-            name: pool.submit(worker.call, f"summary_reference:{function}", *args)
-            for name, worker in backends.items()
-        }
-        here = getattr(reference, function)(*args)
-        return {"here": here, **{name: future.result() for name, future in waiting.items()}}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +95,7 @@ def held(place: Path, model: Any, seed: int, length: int, backends: Mapping[str,
     assert np.abs(wanted["logits"]).max() > 0.5
     # Padding positions of the encoder's output are read by nobody.
     seen = arrays["attention_mask"].astype(bool)
-    for backend, found in everywhere(backends, "answers", str(place), arrays).items():
+    for backend, found in everywhere(backends, reference, "answers", str(place), arrays).items():
         for name, ours, theirs in (
             ("encoder", found["encoder"][seen], wanted["encoder"][seen]),
             ("logits", found["logits"], wanted["logits"]),
@@ -277,7 +266,9 @@ def searches(draw: st.DrawFn) -> dict[str, Any]:
 def check_search(place: Path, model: Any, search: dict[str, Any], inputs: Any, backends: Any) -> None:
     """All hypotheses and scores of a search are the published ones, on every backend given."""
     wanted = reference.generated(model, inputs, search)
-    for backend, (found,) in everywhere(backends, "searched", str(place), inputs, [search]).items():
+    for backend, (found,) in everywhere(
+        backends, reference, "searched", str(place), inputs, [search]
+    ).items():
         assert reference.same_tokens(found["tokens"], wanted["tokens"], model.config), (
             backend,
             found["tokens"],
@@ -369,7 +360,7 @@ def test_the_step_is_compiled_or_traced_on_every_backend(
         "encoder_no_repeat_ngram_size": 3,
         "repetition_penalty": 1.2,
     }
-    found = everywhere(backends, "python_steps", str(place), reference.source(model, 3), search)
+    found = everywhere(backends, reference, "python_steps", str(place), reference.source(model, 3), search)
     assert all(steps <= 3 and length > 6 for steps, length in found.values()), found
 
 

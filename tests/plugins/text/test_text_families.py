@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sixarts as sa
+from everywhere import everywhere
 from sixarts.checkpoint import open_weights, write_weights
 from sixarts.errors import CheckpointError
 
@@ -28,17 +28,6 @@ drawn = settings(
     max_examples=3,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-
-
-def everywhere(backends: Mapping[str, Any], function: str, *args: Any) -> dict[str, Any]:
-    """What a function of ``text_reference`` returns here and in each worker, all at once."""
-    with ThreadPoolExecutor() as pool:
-        waiting = {
-            name: pool.submit(worker.call, f"text_reference:{function}", *args)
-            for name, worker in backends.items()
-        }
-        here = getattr(reference, function)(*args)
-        return {"here": here, **{name: future.result() for name, future in waiting.items()}}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +45,7 @@ def held(folder: Any, backends: Mapping[str, Any], kind: str, config: Mapping[st
     arrays = reference.batch(model.config.vocab_size, model.config.pad_token_id, seed)
     wanted = reference.published_logits(model, arrays)
     assert np.abs(wanted).max() > 1e-2
-    for name, got in everywhere(backends, "logits", place, arrays).items():
+    for name, got in everywhere(backends, reference, "logits", place, arrays).items():
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4, err_msg=name)
     # A norm of distances is stored where no distance is looked at, too.
     unread = [] if config.get("relative_attention", True) else ["deberta.encoder.LayerNorm."]
@@ -179,7 +168,7 @@ def test_deberta_over_the_whole_of_its_length(version: str, folder: Any, backend
     model = reference.saved(place, "DebertaV2", config, 4)
     arrays = reference.batch(model.config.vocab_size, 0, 5, rows=2, length=512)
     wanted = reference.published_logits(model, arrays)
-    for name, got in everywhere(backends, "logits", place, arrays).items():
+    for name, got in everywhere(backends, reference, "logits", place, arrays).items():
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4, err_msg=name)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import pytest
 import vision_reference as reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from everywhere import everywhere
 
 #: Examples are the same in every run: a compile is dear, and what fails must fail again.
 drawn = settings(
@@ -22,17 +23,6 @@ drawn = settings(
     max_examples=3,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-
-
-def everywhere(backends: Mapping[str, Any], function: str, *args: Any) -> dict[str, Any]:
-    """What a function of ``vision_reference`` returns here and in each worker, all at once."""
-    with ThreadPoolExecutor() as pool:
-        waiting = {
-            name: pool.submit(worker.call, f"vision_reference:{function}", *args)
-            for name, worker in backends.items()
-        }
-        here = getattr(reference, function)(*args)
-        return {"here": here, **{name: future.result() for name, future in waiting.items()}}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +55,7 @@ def held(
     pixels = np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32")
     wanted = reference.published_logits(model, pixels)
     assert np.abs(wanted).max() > 1e-2
-    for name, got in everywhere(backends, "logits", place, pixels).items():
+    for name, got in everywhere(backends, reference, "logits", place, pixels).items():
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4, err_msg=name)
     assert reference.saved_again(place, folder())
 
