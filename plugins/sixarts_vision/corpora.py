@@ -82,21 +82,24 @@ def _group(name: str) -> str:
 
 def _gray(path: Path) -> Iterator[tuple[str, Image.Image]]:
     """Name and picture of each photo in an archive, in order of names."""
-    with tarfile.open(path) as archive:
-        members = sorted((entry for entry in archive if entry.isfile()), key=lambda entry: entry.name)
-        for member in members:
-            file = archive.extractfile(member)
-            if file is not None and member.name.lower().endswith(".jpg"):
-                picture = Image.fromarray(read_image(file.read())).convert("L")
-                # Larger ones would be made small for every clip anew.
-                yield member.name, picture.reduce(2) if picture.width > 1000 else picture
+    for name, content in _photos(path):
+        picture = Image.fromarray(read_image(content)).convert("L")
+        # Larger ones would be made small for every clip anew.
+        yield name, picture.reduce(2) if picture.width > 1000 else picture
 
 
 def _pictures(path: Path) -> Iterator[tuple[str, np.ndarray, str]]:
     """Name, picture and class of each file of an archive with a folder a class, in order of names."""
+    for name, content in _photos(path):
+        yield name, read_image(content), Path(name).parent.name
+
+
+def _photos(path: Path) -> list[tuple[str, bytes]]:
+    """Name and content of each JPEG file of an archive, in order of names."""
     with tarfile.open(path) as archive:
-        members = sorted((entry for entry in archive if entry.isfile()), key=lambda entry: entry.name)
-        for member in members:
-            file = archive.extractfile(member)
-            if file is not None and member.name.endswith(".jpg"):
-                yield member.name, read_image(file.read()), Path(member.name).parent.name
+        # Read as they lie there: going back means to unpack the archive from its start.
+        return sorted(
+            (entry.name, file.read())
+            for entry in archive
+            if entry.name.lower().endswith(".jpg") and (file := archive.extractfile(entry)) is not None
+        )
