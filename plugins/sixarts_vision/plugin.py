@@ -103,7 +103,6 @@ FAMILIES = {
     "dinov2": ("dinov2:Dinov2", ("Dinov2ForImageClassification",)),
     "resnet": ("resnet:ResNet", ("ResNetForImageClassification",)),
     "convnext": ("convnext:ConvNext", ("ConvNextForImageClassification",)),
-    "resnet9": ("resnet9:ResNet9", ("ResNet9ForImageClassification",)),
     "wide_resnet": ("wide_resnet:WideResNet", ("WideResNetForImageClassification",)),
 }
 VIDEO_FAMILIES = {
@@ -134,7 +133,7 @@ def sixarts_models() -> list[ModelEntry]:
         ModelEntry(
             reference="starter/everyday-objects",
             task="image-classification",
-            family="resnet9",
+            family="wide_resnet",
             license="other",
             summary="Ten everyday objects, small photos; trained by this project on CIFAR-10.",
             folder="sixarts_vision:starters/everyday-objects",

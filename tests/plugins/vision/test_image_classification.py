@@ -18,7 +18,7 @@ from sixarts.result import Failure
 
 SIDE = 24
 SHAPES = ("disk", "square", "stripes")
-TINY = {"image_size": 16, "widths": [8, 8, 16, 16]}
+TINY = {"image_size": 16, "width": 8, "blocks": 1}
 LEARNING: dict[str, Any] = {
     "epochs": 12,
     "batch_size": 16,
@@ -58,7 +58,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def taught(tree: Path) -> Any:
-    task = sa.new("image-classification", family="resnet9", device="cpu", **TINY)
+    task = sa.new("image-classification", family="wide_resnet", device="cpu", **TINY)
     history = task.fit(tree, **LEARNING)
     assert history.metrics["loss"][-1] < history.metrics["loss"][0]
     assert history.replaced == ("head of 0 classes by one of 3",)
