@@ -21,14 +21,14 @@ UNSEEN = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91)
 CARD_CAP = 1 << 20
 
 
-def names_preset(card: str, presets: Iterable[str]) -> bool:
-    """Whether a card names one of these presets as a word.
+def named_presets(card: str, presets: Iterable[str]) -> list[str]:
+    """Which of these presets a card names as a word.
 
-    >>> names_preset("Load it: `hf://keras/resnet_50_imagenet`.", ["resnet_50_imagenet"])
-    True
+    >>> named_presets("Load it: `hf://keras/resnet_50_imagenet`.", ["resnet_50_imagenet", "resnet_18"])
+    ['resnet_50_imagenet']
     """
     words = set(re.findall(r"[A-Za-z0-9_]+", card))
-    return not words.isdisjoint(presets)
+    return [preset for preset in presets if preset in words]
 
 
 def imagenet_names() -> list[str]:
@@ -62,9 +62,14 @@ def known_names(
         presets: KerasHub's own for the same network.
         names: gives those of KerasHub's own with as many classes, where there are such.
     """
+    return names() if names is not None and read_card_names(folder, presets) else None
+
+
+def read_card_names(folder: Path, presets: Iterable[str]) -> list[str]:
+    """Which of these presets a folder's card names."""
     card = folder / "README.md"
-    if names is None or not card.is_file():
-        return None
+    if not card.is_file():
+        return []
     with card.open(encoding="utf-8", errors="replace") as file:
         text = file.read(CARD_CAP)
-    return names() if names_preset(text, presets) else None
+    return named_presets(text, presets)

@@ -16,8 +16,8 @@ from sixarts.errors import CheckpointError, OptionError
 from sixarts_hub.strict_json import short
 from sixarts_kerashub.image_processor import ConverterProcessor
 from sixarts_kerashub.labels import coco_names
+from sixarts_kerashub.picture_model import PictureModel
 from sixarts_kerashub.preset import make_backbone, targets_of
-from sixarts_kerashub.preset_model import PresetModel
 from sixarts_kerashub.table import OBJECT_DETECTOR
 
 
@@ -45,7 +45,7 @@ class DetectorProcessor(ConverterProcessor):
         return np.array(shares, "float32")
 
 
-class ObjectDetector(PresetModel):
+class ObjectDetector(PictureModel):
     """A KerasHub object detector.
 
     Outputs are ``logits`` ``[b, n, classes]``, each class by itself, and ``boxes`` ``[b, n, 4]``: center x,

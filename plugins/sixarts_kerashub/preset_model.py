@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import keras
 import keras_hub
 
 from sixarts.checkpoint import Target, Weights
@@ -15,7 +14,6 @@ from sixarts.errors import CheckpointError
 from sixarts.labeled import CLASSES, LabeledModel, labels_of, naming
 from sixarts.model import CONFIG, WEIGHTS, read_json, read_optional_json
 from sixarts_hub.strict_json import short
-from sixarts_kerashub.image_processor import ConverterProcessor
 from sixarts_kerashub.labels import known_names
 from sixarts_kerashub.preset import IGNORED, open_preset, stem_of, zeroed
 from sixarts_kerashub.reading import stated
@@ -23,19 +21,17 @@ from sixarts_kerashub.table import Bridge
 
 
 class PresetModel(LabeledModel):
-    """A KerasHub task over pictures ``pixel_values`` ``[b, height, width, 3]``.
+    """A KerasHub task with a head.
 
     Saved, ``config.json`` holds the preset's own, its ``task.json`` under ``head``, and the labels; weights
     are named as in the preset's files, after ``backbone/`` or ``head/``.
     """
 
     bridge: ClassVar[Bridge]
-    processor_class = ConverterProcessor
     ignored = IGNORED
-    cut = "pixel_values"
     #: How many classes KerasHub's own presets have, to those classes' names.
     published: ClassVar[Mapping[int, Callable[[], list[str]]]] = {}
-    #: XLA takes minutes for some of these networks, and convolutions are no faster with it.
+    #: XLA takes minutes for some of these networks.
     fused = False
 
     @classmethod
@@ -89,46 +85,18 @@ class PresetModel(LabeledModel):
             **labels,
         }
 
-    def build(self, initializer: str) -> keras.Model:
+    def network_parts(self, initializer: str) -> tuple[Any, Any]:
+        """:meth:`parts` of this configuration, with weights that are drawn or not."""
         stem = stem_of(self.bridge, self.config)
         with zeroed() if initializer == "zeros" else contextlib.nullcontext():
-            backbone, task = self.parts(stem, stated(self.config["head"], "task.json")[1])
-        shape, wanted = tuple(backbone.input.shape[1:]), self.input_shape()
-        if any(known not in (None, side) for known, side in zip(shape, wanted, strict=True)):
-            raise CheckpointError(
-                f"the image converter gives pictures of {wanted}, the network takes {shape}; expected the "
-                "same; check that both are of one preset"
-            )
-        inputs = keras.Input(wanted, dtype="float32", name="pixel_values")
-        self.embedded = keras.layers.Identity(dtype=self.device.policy, name="pixels")(inputs)
-        return self.joined(inputs, backbone, task)
+            return self.parts(stem, stated(self.config["head"], "task.json")[1])
 
     def parts(self, stem: str, head: Mapping[str, Any]) -> tuple[Any, Any]:
         """KerasHub's backbone and task, and ``_targets`` of both."""
         raise NotImplementedError
 
-    def joined(self, inputs: Any, backbone: Any, task: Any) -> keras.Model:
-        """The network, from ``embedded`` on."""
-        raise NotImplementedError
-
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         return self._targets
-
-    def input_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of a prepared picture."""
-        return (*self.processor_size(), 3)
-
-    def processor_size(self) -> tuple[int, int]:
-        """Height and width of what the processor gives."""
-        return self.processor.output_size
-
-    def processor_for(self, labels: Sequence[str]) -> ConverterProcessor:
-        if self.built:
-            return self.processor.relabeled(labels)
-        stem, (_, settings) = stem_of(self.bridge, self.config), stated(self.config, "config.json")
-        shape = settings.get("image_shape") or settings.get("input_shape") or [None]
-        converter = {"image_size": list(shape[:2]), "scale": 1 / 255}
-        return self.processor_class(f"{stem}ImageConverter", converter, labels)
 
     _targets: Mapping[tuple[str, ...], Target]
 

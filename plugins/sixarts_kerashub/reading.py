@@ -18,7 +18,7 @@ from sixarts_kerashub.table import PACKAGES
 #: Settings that every Keras object has, and that the bridge decides.
 DECIDED = frozenset(("name", "trainable", "dtype", "data_format"))
 #: Settings that say how many blocks a network has, and most blocks that it may have.
-_BLOCKS = re.compile(r"(^|_)(depths?|layers|blocks|repeats)($|_)")
+_BLOCKS = re.compile(r"(^|_)(depths?|layers|blocks|repeats|repetitions)($|_)")
 BLOCKS_CAP = 1024
 #: Most values in one setting, and lists within lists.
 VALUES_CAP, DEPTH_CAP = 4096, 4

@@ -3,10 +3,7 @@
 A preset's JSON names classes by package and module. Here a class is known by its name, and taken from
 KerasHub's public namespace under that name; what a stranger's file says of modules is never looked at.
 
-Not here: KerasHub's sequence-to-sequence presets (BART, T5, T5Gemma), of which none is published as a
-translator with languages of its own; and kinds that wait for a model class, and most of them for a task: text
-classifiers (ALBERT, BERT, DeBERTa, DistilBERT, F-Net, RoBERTa, XLM-RoBERTa), and transcribers (Moonshine,
-Whisper). Each is a row more.
+Not here: KerasHub's Whisper, T5 and T5Gemma, of which none is published for a task of ours.
 """
 
 from __future__ import annotations
@@ -84,4 +81,28 @@ RETINA_NET = Bridge(
     parts={"image_encoder": "ResNetBackbone"},
 )
 
-BRIDGES = (IMAGE_CLASSIFIER, OBJECT_DETECTOR, RETINA_NET)
+#: Files of a tokenizer, whichever kind it is.
+TOKENIZER = ("tokenizer.json", *(f"assets/tokenizer/{name}" for name in ("vocabulary.*", "merges.txt")))
+
+TEXT_CLASSIFIER = Bridge(
+    family="kerashub-text-classifier",
+    signature="text -> classes",
+    model="sixarts_kerashub.text_classifier:TextClassifier",
+    task="TextClassifier",
+    stems=("Albert", "Bert", "DebertaV3", "DistilBert", "FNet", "Roberta", "XLMRoberta"),
+    files=("task.json", "preprocessor.json", *TOKENIZER),
+    weights={"model.weights.h5": "backbone", "task.weights.h5": "head"},
+)
+
+#: Published is one that was trained to summarize.
+BART = Bridge(
+    family="kerashub-bart",
+    signature="text -> summary",
+    model="sixarts_kerashub.bart:Bart",
+    task="Seq2SeqLM",
+    stems=("Bart",),
+    files=("task.json", "preprocessor.json", *TOKENIZER),
+    weights={"model.weights.h5": "backbone"},
+)
+
+BRIDGES = (IMAGE_CLASSIFIER, OBJECT_DETECTOR, RETINA_NET, TEXT_CLASSIFIER, BART)

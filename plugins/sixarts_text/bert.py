@@ -16,7 +16,7 @@ from sixarts.checkpoint import Target
 from sixarts.layers import EncoderBlock
 from sixarts.networks import published
 from sixarts_text.text_model import Embeddings, TextModel, aged_norm
-from sixarts_text.text_processor import RobertaProcessor, XLMRobertaProcessor
+from sixarts_text.text_processors import RobertaProcessor, XLMRobertaProcessor
 
 #: What the four projections of a block's attention are called in the file.
 ATTENTION = {

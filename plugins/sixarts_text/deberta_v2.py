@@ -21,7 +21,7 @@ from sixarts.readers.limits import NAME, TRUTH, check, number, one_of, whole
 from sixarts_text.bert import block_targets
 from sixarts_text.disentangled import KINDS, DisentangledBlock, Distances, Neighbors, distance_rows
 from sixarts_text.text_model import LIMITS, Embeddings, TextModel, aged_norm, drawn
-from sixarts_text.text_processor import DebertaProcessor
+from sixarts_text.text_processors import DebertaProcessor
 
 ATTENTION = {
     "query": "attention.self.query_proj",

@@ -22,7 +22,7 @@ from sixarts.errors import CheckpointError
 from sixarts.labeled import labels_of
 from sixarts.model import Processor, read_json, write_json
 from sixarts.readers.limits import check, some, whole
-from sixarts_text.pieces import Stretch
+from sixarts.readers.pieces import Stretch
 
 FILE = "ngrams.json"
 #: Counts of distinct n-grams that are rounded up to.

@@ -15,7 +15,7 @@ from sixarts.labeled import LabeledModel, labels_of
 from sixarts.networks.operations import operations
 from sixarts.networks.published import Targets, dense
 from sixarts.readers.limits import NAME, TRUTH, check, number, one_of, whole
-from sixarts_text.text_processor import TextProcessor, is_exclusive
+from sixarts.readers.text_processor import TextProcessor, is_exclusive
 
 #: What a configuration of such a network may say; each far beyond what is published.
 LIMITS = {

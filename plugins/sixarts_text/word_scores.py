@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from sixarts.explanation import Explanation
+from sixarts.readers.pieces import Stretch
 from sixarts_text.ngrams import UNSPACED
-from sixarts_text.pieces import Stretch
 
 #: Most words that bars are drawn for: those that count most.
 BARS = 25

@@ -14,8 +14,8 @@ import text_reference as reference
 
 import sixarts as sa
 from sixarts.errors import InputError, OptionError
+from sixarts.readers.pieces import spans
 from sixarts.result import Failure
-from sixarts_text.pieces import spans
 from sixarts_text.sentiment_task import CHARACTERS
 
 SMALL = {

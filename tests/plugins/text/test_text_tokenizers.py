@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 
 from hostile import mutated_json, within
 from sixarts.errors import CheckpointError
-from sixarts_text import text_processor
-from sixarts_text.text_processor import TextProcessor
+from sixarts.readers.text_processor import TextProcessor
+from sixarts_text import text_processors
 
 pytestmark = pytest.mark.quick
 
 #: Kind of the published tokenizer to our processor.
 PROCESSORS: dict[str, type[TextProcessor]] = {
-    "Bert": text_processor.TextProcessor,
-    "DistilBert": text_processor.TextProcessor,
-    "Roberta": text_processor.RobertaProcessor,
-    "XLMRoberta": text_processor.XLMRobertaProcessor,
-    "DebertaV2": text_processor.DebertaProcessor,
+    "Bert": TextProcessor,
+    "DistilBert": TextProcessor,
+    "Roberta": text_processors.RobertaProcessor,
+    "XLMRoberta": text_processors.XLMRobertaProcessor,
+    "DebertaV2": text_processors.DebertaProcessor,
 }
 CONFIG = {"vocab_size": 1000, "max_position_embeddings": 60_010, "pad_token_id": 1, "num_labels": 2}
 HARD = [

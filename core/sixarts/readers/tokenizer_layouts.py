@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from sixarts.errors import CheckpointError
-from sixarts.model import read_json, read_optional_json
+from sixarts.readers.json_file import read_json, read_optional_json
 from sixarts.readers.sentencepiece_file import check_vocabulary, loaded_pieces, read_pieces, rules_of
 from sixarts.readers.tokenizer_file import NAME, opened_tokenizer, tokenizer_parts, told
+from sixarts.readers.tokens import Frame, Tokens, bert_frame, ended_frame, roberta_frame, stated_frame
 from sixarts_hub.strict_json import read_small
-from sixarts_text.tokens import Frame, Tokens, bert_frame, ended_frame, roberta_frame, stated_frame
 
 SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 #: Settings that the files of BERT's tokenizers keep twice, under these names; ``tokenizer_config.json`` wins.
@@ -119,8 +119,9 @@ def _from_json(path: Path, settings: Mapping[str, Any]) -> tuple[Any, Frame | No
     data = tokenizer_parts(content)
     changed = False
     for part in (data.get("normalizer"), data.get("pre_tokenizer")):
-        kind = part.get("type") if isinstance(part, dict) else None
-        for stated, name in _TWICE.get(str(kind), {}).items():
+        if not isinstance(part, dict):
+            continue
+        for stated, name in _TWICE.get(str(part.get("type")), {}).items():
             if stated in settings and settings[stated] != part.get(name):
                 part[name], changed = settings[stated], True
     if changed:
@@ -183,20 +184,33 @@ def _word_pieces(folder: Path, settings: Mapping[str, Any], named: Named) -> Mad
 
 
 def _byte_pairs(folder: Path, settings: Mapping[str, Any], named: Named) -> Made:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-
     vocabulary = read_json(folder / "vocab.json")
     check_vocabulary(vocabulary, "vocab.json", ())
-    lines = read_small(folder / "merges.txt").decode("utf-8").split("\n")
-    merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
-    if odd := [merge for merge in merges if len(merge) != 2]:
-        raise CheckpointError(f"merges.txt has the line {' '.join(odd[0])[:60]!r}; expected two pieces")
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, fuse_unk=False))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(
-        add_prefix_space=bool(settings.get("add_prefix_space", False))
-    )
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_pairs(vocabulary, folder / "merges.txt", bool(settings.get("add_prefix_space", False)))
     return tokenizer, vocabulary
+
+
+def byte_pairs(vocabulary: Mapping[str, int], merges: Path, add_prefix_space: bool) -> Any:
+    """The library's tokenizer of GPT-2's kind.
+
+    Args:
+        vocabulary: its pieces, which :func:`check_vocabulary` took.
+        merges: the file with the pairs, best first.
+        add_prefix_space: whether a text begins with a space of its own.
+
+    Raises:
+        CheckpointError: a line that is no pair.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    lines = read_small(merges).decode("utf-8").split("\n")
+    pairs = [line.partition(" ")[::2] for line in lines if line and not line.startswith("#version")]
+    if odd := [pair for pair in pairs if not all(pair) or " " in pair[1]]:
+        raise CheckpointError(f"{merges.name} has the line {' '.join(odd[0])[:60]!r}; expected two pieces")
+    tokenizer = Tokenizer(models.BPE(vocab=dict(vocabulary), merges=pairs, fuse_unk=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
 
 
 def _pieces(path: Path) -> tuple[list[tuple[str, float]], int, bytes]:

@@ -12,9 +12,9 @@ from sixarts.batching import TRAINING_LENGTHS, bucket
 from sixarts.errors import CheckpointError
 from sixarts.labeled import labels_of
 from sixarts.model import Processor
-from sixarts_text.pieces import Piece, Stretch, pieces_of
-from sixarts_text.tokenizer_layouts import BYTE_PAIRS, DEBERTA, FAIRSEQ, WORD_PIECES, Layout, read_tokens
-from sixarts_text.tokens import Tokens
+from sixarts.readers.pieces import Piece, Stretch, pieces_of
+from sixarts.readers.tokenizer_layouts import WORD_PIECES, Layout, read_tokens
+from sixarts.readers.tokens import Tokens
 
 #: What ``model_max_length`` says at most; files write 10**30 where they mean no limit.
 UNLIMITED = 10**9
@@ -52,7 +52,7 @@ class TextProcessor(Processor):
             )
         limit = cls.positions(config)
         stated = settings.get("model_max_length")
-        if type(stated) in (int, float) and 0 < stated < UNLIMITED:
+        if isinstance(stated, int | float) and stated is not True and 0 < stated < UNLIMITED:
             limit = min(limit, int(stated))
         if limit < SHORTEST:
             raise CheckpointError(f"a model of {limit} tokens; expected {SHORTEST} or more; see config.json")
@@ -65,6 +65,7 @@ class TextProcessor(Processor):
 
     def save(self, folder: Path) -> None:
         for name, content in self._files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
 
     def relabeled(self, labels: Sequence[str]) -> Self:
@@ -79,7 +80,7 @@ class TextProcessor(Processor):
     # Texts to arrays.
 
     def pieces(self, x: Any, long: str = "windows", stride: int | None = None) -> Iterator[Piece]:
-        """The pieces of a text or a pair; see :func:`sixarts_text.pieces.pieces_of`."""
+        """The pieces of a text or a pair; see :func:`sixarts.readers.pieces.pieces_of`."""
         return pieces_of(x, self.tokens, self.limit, long, stride)
 
     def arrays(self, pieces: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -122,28 +123,6 @@ class TextProcessor(Processor):
     def without(self, arrays: Mapping[str, np.ndarray], row: int, columns: Sequence[int]) -> None:
         """Hides some columns of a row, in place: no token looks at them."""
         arrays["attention_mask"][row, list(columns)] = 0
-
-
-class RobertaProcessor(TextProcessor):
-    """RoBERTa's: byte pairs; positions are counted from after the padding token's number on."""
-
-    layout = BYTE_PAIRS
-
-    @classmethod
-    def positions(cls, config: Mapping[str, Any]) -> int:
-        return int(config["max_position_embeddings"]) - int(config["pad_token_id"]) - 1
-
-
-class XLMRobertaProcessor(RobertaProcessor):
-    """XLM-RoBERTa's: SentencePiece, numbered as fairseq does."""
-
-    layout = FAIRSEQ
-
-
-class DebertaProcessor(TextProcessor):
-    """DeBERTa's, from its second version on: SentencePiece."""
-
-    layout = DEBERTA
 
 
 def is_exclusive(config: Mapping[str, Any]) -> bool:

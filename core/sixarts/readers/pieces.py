@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sixarts.errors import InputError, OptionError
-from sixarts_text.tokens import Encoded, Tokens
+from sixarts.readers.tokens import Encoded, Tokens
 
 #: Share of a window's room between the starts of two windows, where no stride is given.
 STRIDE = 0.75
@@ -17,7 +18,8 @@ STRIDE = 0.75
 Stretch = tuple[int, int, int]
 
 
-class Piece(NamedTuple):
+@dataclass(frozen=True)
+class Piece:
     """What goes through the model at once.
 
     Attributes:
@@ -41,7 +43,24 @@ def texts_of(x: Any) -> tuple[str, str | None]:
     return (x[0], x[1]) if isinstance(x, tuple) else (x, None)
 
 
-def pieces_of(x: Any, tokens: Tokens, limit: int, long: str, stride: int | None) -> Iterator[Piece]:
+def longest_first(first: int, second: int, room: int) -> tuple[int, int]:
+    """How much of two lengths is kept, where the longer one gives way, one by one.
+
+    >>> longest_first(10, 3, 8)
+    (5, 3)
+    """
+    # Once both are alike, both are cut: the odd token stays with the text that was longer.
+    small = min(first, second, room // 2)
+    return (room - small, small) if first > second else (small, room - small)
+
+
+#: Lengths of two texts (the second 0 where there is none) and the room for both, to what is kept of each.
+Shares = Callable[[int, int, int], tuple[int, int]]
+
+
+def pieces_of(
+    x: Any, tokens: Tokens, limit: int, long: str, stride: int | None, shares: Shares = longest_first
+) -> Iterator[Piece]:
     """The pieces of an input, in order.
 
     Args:
@@ -50,6 +69,7 @@ def pieces_of(x: Any, tokens: Tokens, limit: int, long: str, stride: int | None)
         limit: most tokens that the model takes, those of the frame too.
         long: what becomes of more: ``"windows"``, ``"truncate"`` or ``"refuse"``.
         stride: tokens between the starts of windows.
+        shares: what of a pair is kept when it is cut.
 
     Raises:
         InputError: a text without tokens; one that is too long, with ``"refuse"``; a pair whose shorter text
@@ -65,7 +85,7 @@ def pieces_of(x: Any, tokens: Tokens, limit: int, long: str, stride: int | None)
     if total <= room:
         yield _piece(first, second, tokens, first)
     elif long == "truncate":
-        yield _truncated(first, second, tokens, room)
+        yield _truncated(first, second, tokens, room, shares)
     elif long == "windows":
         yield from _windows(first, second, tokens, room, stride)
     else:
@@ -80,13 +100,11 @@ def _piece(first: Encoded, second: Encoded | None, tokens: Tokens, seen: Encoded
     return Piece(first, second, seen.spans[0][0], seen.spans[-1][1], len(seen.ids), count)
 
 
-def _truncated(first: Encoded, second: Encoded | None, tokens: Tokens, room: int) -> Piece:
-    """The beginning; of a pair, tokens are taken from the end of the longer text, one by one."""
+def _truncated(first: Encoded, second: Encoded | None, tokens: Tokens, room: int, shares: Shares) -> Piece:
+    """The beginning; of a pair, the beginning of each."""
     keep, other = len(first.ids), len(second.ids) if second else 0
-    total, shorter = keep + other, min(keep, other)
-    # Once both are alike, both are cut: the odd token stays with the text that was longer.
-    small = min(shorter, room // 2)
-    keep, other = (room - small, small) if keep > other else (small, room - small)
+    total = keep + other
+    keep, other = shares(keep, other, room)
     warnings.warn(
         f"a text of {total} tokens is longer than the {room} that this model takes; its end is left out. "
         "long='windows' reads all of it",
