@@ -72,7 +72,8 @@ files.""",
 kept aside), measured once by the recipe, on the half-precision weights: **{accuracy.value:.2%}**
 ({accuracy.low:.2%} to {accuracy.high:.2%}, Wilson). One view of each picture.
 
-Published: ResNet-20 91.25 % (He et al. 2016, table 6), on all 10,000 pictures, as they were before JPEG: what the compression costs was not measured.""",
+Published: ResNet-20 91.25 % (He et al. 2016, table 6), on all 10,000 pictures, as they were before JPEG: what
+the compression costs was not measured.""",
         "Footprint": f"""{cost.parameters:,} parameters, stored in float16.""",
         "Limits": """It knows ten classes and answers one of them whatever it is shown; the probability is no
 measure of whether the picture shows any of them. It sees 32 × 32 pixels: the object should fill the
