@@ -1,0 +1,77 @@
+"""What the plugin registers of ``game-agent``: plain data, nothing heavy."""
+
+from __future__ import annotations
+
+from sixarts.spec import FamilySpec, ModelEntry, TaskSpec
+
+SIGNATURE = "observation -> action"
+EXTRA = "game-ai"
+#: Family to its class.
+FAMILIES = {"ppo": "ppo:PPO", "dqn": "dqn:DQN"}
+
+TASK = TaskSpec(
+    name="game-agent",
+    summary="What to do now, of what an environment shows: agents that learn by acting.",
+    task="sixarts_game_ai.agent_task:GameAgent",
+    signatures=(SIGNATURE,),
+    default_model="starter/cartpole",
+    samples=((0.01, -0.02, 0.03, 0.04), (1.2, 0.4, -0.1, -0.8), (-0.5, 0.9, 0.18, 1.1)),
+    examples=(
+        ((0.01, -0.02, 0.03, 0.04), 1),
+        ((0.0, 0.2, -0.05, -0.4), 0),
+        ((0.5, 0.1, 0.08, 0.6), 1),
+        ((-0.3, -0.4, -0.02, -0.1), 0),
+        ((0.1, 0.6, 0.12, 0.5), 1),
+        ((0.2, -0.9, -0.1, -0.7), 0),
+        ((-1.0, 0.0, 0.02, 0.5), 1),
+        ((1.0, 0.3, -0.01, -0.6), 0),
+    ),
+    bad_inputs=(
+        None,
+        "left",
+        3,
+        (0.1, 0.2, 0.3),
+        (0.1, 0.2, 0.3, float("nan")),
+        (0.1, 0.2, "0.3", 0.4),
+        {"position": 0.1},
+        ((0.1, 0.2), (0.3,)),
+        b"bytes",
+    ),
+    explanations={"integrated_gradients": ("action", "value"), "occlusion": ("action", "value")},
+    metrics=("agreement",),
+    extra=EXTRA,
+    requires=("gymnasium",),
+)
+
+FAMILY_SPECS = [
+    FamilySpec(
+        name=name,
+        signature=SIGNATURE,
+        model=f"sixarts_game_ai.{model}",
+        model_types=(name,),
+        architectures=(model.partition(":")[2],),
+        files=("environment.json",),
+    )
+    for name, model in FAMILIES.items()
+]
+
+MODELS = [
+    ModelEntry(
+        reference="starter/cartpole",
+        task="game-agent",
+        family="ppo",
+        license="apache-2.0",
+        summary="Balances a pole on a cart: CartPole-v1.",
+        folder="sixarts_game_ai:starters/cartpole",
+        options={"environment": "CartPole-v1"},
+    ),
+    ModelEntry(
+        reference="starter/lunar-lander",
+        task="game-agent",
+        family="ppo",
+        license="apache-2.0",
+        summary="Lands a craft between two flags: LunarLander-v3.",
+        folder="sixarts_game_ai:starters/lunar-lander",
+        options={"environment": "LunarLander-v3"},
+    ),
+]
