@@ -49,6 +49,18 @@ SHOWN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("why.png", "turns.png", "diabetes/schema.json"),
     ),
     "summarize.py": (("one sentence:  We show that", "sections, ", "refused"), ("report.png", "why.png")),
+    "speak.py": (
+        ("doctor smith paid three dollars and fifty cents", "sentence 3", "refused    a text of which"),
+        ("news.ogg", "words.json", "news.png", "why.png"),
+    ),
+    "play_games.py": (
+        ("(win in 3;", "proven         win in 3", "refused        move 7", "self-play      2 iterations"),
+        ("board.png", "tree.png", "why.png"),
+    ),
+    "learn_to_act.py": (
+        ("push right", "120 steps, truncated", "500 [500, 500]", "in the cold", "expected 2 finite numbers"),
+        ("why.png", "pole.gif", "episode.png", "learning.png", "heating/environment.json"),
+    ),
     "hub_folder.py": (("golden", "differs in: nothing", "one bit flipped:"), ("en-zh/README.md",)),
 }
 

@@ -12,6 +12,8 @@ API_VERSION = "1"
 
 #: What a family maps that tells what was said.
 RECOGNITION = "audio -> transcript"
+#: What a family maps that says a text.
+SYNTHESIS = "text -> speech"
 #: What families that spell by CTC read beside config and weights.
 CTC_FILES = ("vocab.json", "preprocessor_config.json", "tokenizer_config.json", "special_tokens_map.json")
 #: What Whisper reads: its settings of generation and of sound, and its tokenizer in either layout.
@@ -37,6 +39,13 @@ SAID = {
     "jackson_2": "two",
     "nicolas_9015": "nine zero one five",
     "lucas_36": "three six",
+}
+#: The same for voices that learn to speak: what Flite's voice slt says (Carnegie Mellon University; free).
+SPOKEN = {
+    "slt_good": "Good morning.",
+    "slt_one": "One and two.",
+    "slt_tea": "Tea for me?",
+    "slt_blue": "A blue sky.",
 }
 
 
@@ -88,7 +97,37 @@ def sixarts_tasks() -> list[TaskSpec]:
             explanations={"occlusion": ("word",), "integrated_gradients": ("word",)},
             outputs=(".srt", ".vtt", ".json", ".txt"),
             metrics=("wer", "cer"),
-        )
+        ),
+        TaskSpec(
+            name="text-to-speech",
+            summary="A text, spoken.",
+            task="sixarts_speech.synthesis:SynthesisTask",
+            signatures=(SYNTHESIS,),
+            default_model="starter/slt",
+            samples=(
+                "Hello, world!",
+                "The 3 dogs cost $12.50.",
+                "Dr. Smith came in 1985. He was glad; was he not?",
+            ),
+            examples=tuple((text, sample(name)) for name, text in SPOKEN.items()),
+            bad_inputs=(
+                "",
+                None,
+                3,
+                b"bytes",
+                " \n\t",
+                "…?!",
+                "\N{PARTY POPPER}\N{SMILING FACE WITH SMILING EYES}",
+                "你好，世界。",
+                {"text": "a dict"},
+                ["a list"],
+            ),
+            aliases=("tts",),
+            documents=(".txt",),
+            explanations={"integrated_gradients": ("word",), "occlusion": ("word",)},
+            outputs=(".wav", ".flac", ".ogg", ".json"),
+            metrics=("mcd",),
+        ),
     ]
 
 
@@ -122,6 +161,22 @@ def sixarts_families() -> list[FamilySpec]:
             architectures=("WhisperForConditionalGeneration",),
             files=WHISPER_FILES,
         ),
+        FamilySpec(
+            name="vits",
+            signature=SYNTHESIS,
+            model="sixarts_speech.vits:Vits",
+            model_types=("vits",),
+            architectures=("VitsModel",),
+            files=("vocab.json", "tokenizer_config.json"),
+        ),
+        FamilySpec(
+            name="source_filter",
+            signature=SYNTHESIS,
+            model="sixarts_speech.source_filter:SourceFilterVoice",
+            model_types=("source_filter",),
+            architectures=("SourceFilterVoice",),
+            files=("voice.json", "pronunciation.json", "pronunciation.safetensors"),
+        ),
     ]
 
 
@@ -136,5 +191,14 @@ def sixarts_models() -> list[ModelEntry]:
             summary="Spoken English digit strings; trained by this project on five speakers.",
             languages=("en",),
             folder="sixarts_speech:starters/digits",
-        )
+        ),
+        ModelEntry(
+            reference="starter/slt",
+            task="text-to-speech",
+            family="source_filter",
+            license="bsd-3-clause",
+            summary="One English voice; taught by this project to speak as Flite's slt does.",
+            languages=("en",),
+            folder="sixarts_speech:starters/slt",
+        ),
     ]

@@ -4,6 +4,8 @@
 
     python -m sixarts_speech.recipe digits DATA FOLDER
 
+That of the voice, ``slt``, is called the same way, and is told in :mod:`sixarts_speech.voice_recipe`.
+
 ``DATA`` holds the archive of the Free Spoken Digit Dataset; flite and espeak-ng, where they are installed,
 speak beside its people. Each speaker is left out of one training and judges it; the model that ships then
 learns from all of them. A run that was killed goes on with the same command. Choices were made on recordings
@@ -56,10 +58,15 @@ BASELINE = {"jackson": 0.84, "lucas": 0.77, "nicolas": 0.62, "theo": 0.92, "ywew
 def main(arguments: list[str] | None = None) -> None:
     """Runs a recipe; see the module's text."""
     parser = argparse.ArgumentParser(prog="sixarts_speech.recipe", description=main.__doc__)
-    parser.add_argument("name", choices=["digits"])
+    parser.add_argument("name", choices=["digits", "slt"])
     parser.add_argument("data", type=Path)
     parser.add_argument("folder", type=Path)
     chosen = parser.parse_args(arguments)
+    if chosen.name == "slt":
+        from sixarts_speech import voice_shipping
+
+        print(voice_shipping.made(chosen.data, chosen.folder))
+        return
     people, voices = corpora.recordings(chosen.data), corpora.voices()
     print(f"{len(people)} speakers, {len(voices)} voices of synthesizers", flush=True)
     runs: Path = chosen.folder.with_name(chosen.folder.name + "-runs")

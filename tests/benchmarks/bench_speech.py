@@ -1,9 +1,10 @@
-"""How fast speech is recognized: ours on each backend, ``transformers`` and faster-whisper, in turn.
+"""How fast speech is recognized and spoken: ours on each backend, ``transformers``, faster-whisper, in turn.
 
-Run it as ``python tests/benchmarks/bench_speech.py [PAIRS [SIZE ...]]``; ``pip install faster-whisper``
-first, or its rows are left out. Every recognizer reads the same random weights of whisper-tiny's and -base's
-size, half a minute of sound, and writes as many tokens; each has a process of its own on the same two cores,
-and they take turns, so that a busy machine slows all alike. Ratios are of medians over the pairs. Exit code 1
+Run it as ``python tests/benchmarks/bench_speech.py [PAIRS [SIZE ...]]``, with ``voices`` in a size's place
+for what speaks; ``pip install faster-whisper`` first, or its rows are left out. Every recognizer reads the
+same random weights of whisper-tiny's and -base's size, half a minute of sound, and writes as many tokens;
+every voice, those of a VITS's, a hundred characters; each has a process of its own on the same two cores, and
+they take turns, so that a busy machine slows all alike. Ratios are of medians over the pairs. Exit code 1
 when a limit is broken.
 """
 
@@ -27,10 +28,17 @@ LIMIT, ENGINE = 1.3, 1.0
 FEATURES = 0.9
 #: Seconds of a short and a long sound, and how much more memory the long one may take.
 SHORT, LONG, GROWTH = 120.0, 600.0, 1.1
+#: What a VITS must reach of the speed of ``transformers``; how much faster than it sounds the starter speaks
+#: on one core; and how many times one sentence's time may pass until the first of ten is heard.
+VOICE, REAL_TIME, FIRST = 1.2, 10.0, 1.5
 
 
 class Recognizer(Racer):
     module = "recognizers"
+
+
+class Speaker(Racer):
+    module = "speakers"
 
 
 def searches(ours: list[Recognizer], peers: list[Recognizer], pairs: int, length: int = LENGTH) -> int:
@@ -78,13 +86,52 @@ def memory(folder: str, seconds: tuple[float, float] = (SHORT, LONG)) -> int:
     return int(short)
 
 
+def voices(pairs: int) -> int:
+    """A hundred characters by a VITS, ten sentences by the starter; returns how many limits are broken."""
+    broken = 0
+    with tempfile.TemporaryDirectory() as folder:
+        writer = Worker("torch")
+        writer.call("speakers:write_voice", folder)
+        writer.close()
+        ours = [Speaker(f"ours on {name}", name, "ours", folder) for name in sorted(installed_backends())]
+        peer = Speaker("transformers", "torch", "transformers", folder)
+        times: dict[str, list[float]] = {}
+        print("\nVITS, 100 characters")
+        for _ in range(pairs + 1):
+            counts = set()
+            for racer in (*ours, peer):
+                seconds, samples = racer.run("speak")
+                counts.add(samples)
+                times.setdefault(racer.name, []).append(seconds)
+            assert len(counts) == 1, counts
+        middle = {name: median(found[1:]) for name, found in times.items()}
+        for name, seconds in middle.items():
+            print(f"  {name:<24} {seconds:6.2f} s   first call +{times[name][0] - seconds:.1f} s")
+        best = min(middle[racer.name] for racer in ours)
+        words, short = verdict(middle[peer.name] / best, VOICE)
+        print(f"  the best of ours beside {peer.name}: {words}")
+        broken += short
+        peer.worker.close()
+        for racer in ours:
+            racer.worker.close()
+            alone = Speaker(racer.name, racer.name.rpartition(" ")[2], "starter", folder)
+            took, lasting, first, one = alone.run("speak")
+            alone.worker.close()
+            words, short = verdict(lasting / took, REAL_TIME)
+            print(f"  the starter, {racer.name}, one core: {lasting:.1f} s of sound in {took:.2f} s: {words}")
+            late = first > FIRST * one
+            print(f"    the first of ten sentences after {first:.3f} s; one alone takes {one:.3f} s")
+            broken += (short or late) and racer.name == "ours on tensorflow"
+    return broken
+
+
 def main(pairs: int = PAIRS, *sizes: str) -> int:
     """Prints every ratio with its limit; returns the exit code."""
     if hasattr(os, "sched_setaffinity"):
         # Not every backend takes a number of threads; all of them count the cores that they may use.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
-    broken = 0
-    for size in sizes or tuple(SIZES):
+    broken = voices(pairs) if not sizes or "voices" in sizes else 0
+    for size in [size for size in sizes or tuple(SIZES) if size != "voices"]:
         print(f"\nwhisper-{size}")
         with tempfile.TemporaryDirectory() as folder:
             writer = Worker("torch")
