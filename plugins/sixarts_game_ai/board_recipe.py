@@ -20,7 +20,8 @@ from sixarts.classification import wilson
 from sixarts.result import Metric, Metrics
 from sixarts_game_ai import board_cards
 from sixarts_game_ai.board_plans import PLANS
-from sixarts_game_ai.self_play_learning import Learner, reinforce
+from sixarts_game_ai.self_play_learner import Learner
+from sixarts_game_ai.self_play_learning import reinforce
 
 
 def learn(name: str, folder: Path, minutes: float | None, workers: int) -> Any:

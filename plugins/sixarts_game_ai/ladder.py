@@ -158,7 +158,7 @@ class Ladder:
 
     def __call__(self, learner: Any) -> dict[str, float]:
         """The Elo above the first self, ``nan`` between matches."""
-        from sixarts_game_ai.self_play_learning import as_array
+        from sixarts_game_ai.self_play_learner import as_array
 
         if self.before is not None and learner.place["iteration"] % self.training.ladder:
             return {"elo": math.nan}

@@ -16,7 +16,7 @@ import numpy as np
 from sixarts.errors import TrainingError
 from sixarts_game_ai.evaluator import evaluator
 from sixarts_game_ai.self_play import Samples, SelfPlay, lessons_of
-from sixarts_game_ai.self_play_learning import Learner, as_array
+from sixarts_game_ai.self_play_learner import Learner, as_array
 from sixarts_game_ai.self_play_options import SelfPlayTraining
 
 #: The file of the newest weights in a run's folder.

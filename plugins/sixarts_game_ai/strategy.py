@@ -180,7 +180,7 @@ class StrategyTask(Task):
         )
 
     def loss(self, training: Any) -> Any:
-        from sixarts_game_ai.self_play_learning import losses
+        from sixarts_game_ai.self_play_learner import losses
 
         return losses()
 

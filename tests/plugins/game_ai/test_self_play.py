@@ -23,7 +23,7 @@ from sixarts_game_ai.ladder import Match, match, openings, random_player, search
 from sixarts_game_ai.search_settings import SearchSettings
 from sixarts_game_ai.searched import Proof
 from sixarts_game_ai.self_play import Game, Replay, Samples, SelfPlay, Turn, lessons_of
-from sixarts_game_ai.self_play_learning import Learner
+from sixarts_game_ai.self_play_learner import Learner
 from sixarts_game_ai.self_play_options import SelfPlayTraining
 
 #: XLA is left out: see ``without_xla``.
