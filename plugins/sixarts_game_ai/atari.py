@@ -94,8 +94,8 @@ class Frames(gymnasium.Wrapper[Any, Any, Any, Any]):
 def areas(size: int, small: int) -> np.ndarray:
     """The matrix that averages ``size`` pixels over ``small`` equal stretches, ``[small, size]``.
 
-    >>> areas(3, 2).round(2).tolist()
-    [[0.67, 0.33, 0.0], [0.0, 0.33, 0.67]]
+    >>> (3 * areas(3, 2)).round().tolist()
+    [[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]]
     """
     edges = np.arange(small + 1) * size / small
     pixels = np.arange(size)

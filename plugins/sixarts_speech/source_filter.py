@@ -224,7 +224,7 @@ class SourceFilterVoice(Model):
         y = self.lines["heard"](bands)
         for block in self.blocks["vocoder"]:
             y = block(y, mask)
-        return self.filter(self.shaped([self.drawn(bands), self.lines["levels"](y)]), sources)
+        return self.filter(self.shaped([self.drawn(bands), self.lines["levels"](y)]), sources, mask)
 
     @cached_property
     def acoustic(self) -> keras.Model:

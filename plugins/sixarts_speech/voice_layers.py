@@ -179,8 +179,12 @@ class Filter(layers.Layer):  # type: ignore[misc]
         self.points = (pulse_points, noise_points)
         self.window = np.hanning(2 * self.step + 1)[:-1].astype("float32")
 
-    def call(self, levels: Any, sources: Any) -> Any:
-        """Levels ``[b, f, 2 * points]`` and sources ``[b, f * hop, 2]`` to samples ``[b, f * hop]``."""
+    def call(self, levels: Any, sources: Any, mask: Any) -> Any:
+        """Levels ``[b, f, 2 * points]`` and sources ``[b, f * hop, 2]`` to samples ``[b, f * hop]``.
+
+        ``mask`` ``[b, f, 1]`` is 0 behind a row's end: the first window there still hears half a step of it.
+        """
+        inside = ops.repeat(ops.cast(mask, levels.dtype), 2, axis=1)
         rows, step = ops.shape(levels)[0], self.step
         levels = ops.reshape(levels, (rows, -1, sum(self.points)))
         count = ops.shape(levels)[1]
@@ -191,7 +195,7 @@ class Filter(layers.Layer):  # type: ignore[misc]
             size, phase = ops.exp(ops.matmul(part, drawn)), ops.matmul(part, turned)
             source = ops.reshape(sources[..., place], (rows, count, step))
             before = ops.pad(source, ((0, 0), (1, 0), (0, 0)))[:, :-1]
-            windowed = ops.concatenate([before, source], axis=-1) * self.window
+            windowed = ops.concatenate([before, source], axis=-1) * self.window * inside
             a, b = ops.rfft(windowed, self.length)
             c, d = size * ops.cos(phase), size * ops.sin(phase)
             real, imaginary = real + a * c - b * d, imaginary + a * d + b * c
@@ -202,7 +206,7 @@ class Filter(layers.Layer):  # type: ignore[misc]
             total = total + ops.pad(sounded[:, :, place], ((0, 0), (place, 6 - place), (0, 0)))
         return ops.reshape(total[:, 1 : count + 1], (rows, count * step))
 
-    def compute_output_spec(self, levels: Any, sources: Any) -> Any:
+    def compute_output_spec(self, levels: Any, sources: Any, mask: Any) -> Any:
         return keras.KerasTensor(sources.shape[:2], self.compute_dtype)
 
 

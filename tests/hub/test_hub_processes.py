@@ -28,8 +28,10 @@ FILES = {
     for number in range(5)
 } | {"config.json": b"{}", "empty.txt": b""}
 TOTAL = sum(map(len, FILES.values()))
+#: Ctrl-C is heard even where a shell started the tests in the background, which has their children ignore it.
 PULL = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = {ROOTS!r}
 from sixarts_hub import Hub
 hub = Hub(sys.argv[1], endpoint=sys.argv[2], offline=False)

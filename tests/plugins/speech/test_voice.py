@@ -117,13 +117,14 @@ def test_a_flat_filter_changes_nothing() -> None:
     layer = Filter(40, 8000, 6, 4, dtype="float32", name="filter")
     sources = np.random.default_rng(0).standard_normal((2, 800, 2)).astype("float32")
     flat = np.zeros((2, 20, 20), "float32")
-    sounded = np.asarray(layer(flat, sources))
+    everywhere_heard = np.ones((2, 20, 1), "float32")
+    sounded = np.asarray(layer(flat, sources, everywhere_heard))
     both = sources.sum(axis=-1)
     # The first half frame begins from silence, the last ends in it.
     assert np.abs(sounded - both)[:, 20:-20].max() < 1e-4
     louder = flat.copy()
     louder[..., :] = np.log(2.0)
-    assert np.abs(np.asarray(layer(louder, sources)) - 2 * both)[:, 20:-20].max() < 1e-3
+    assert np.abs(np.asarray(layer(louder, sources, everywhere_heard)) - 2 * both)[:, 20:-20].max() < 1e-3
 
 
 @pytest.mark.quick
@@ -132,7 +133,7 @@ def test_a_filter_sounds_only_after_what_it_hears() -> None:
     levels = np.random.default_rng(1).normal(0, 1.5, (1, 20, 20)).astype("float32")
     sources = np.zeros((1, 800, 2), "float32")
     sources[0, 410, 0] = 1
-    sounded = np.abs(np.asarray(layer(levels, sources))[0])
+    sounded = np.abs(np.asarray(layer(levels, sources, np.ones((1, 20, 1), "float32")))[0])
     energy = sounded**2
     assert energy[:405].sum() < 0.02 * energy.sum() and energy[410:].sum() > 0.5 * energy.sum()
 
