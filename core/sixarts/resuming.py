@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sixarts.checkpoint import write_weights
+from sixarts.errors import TrainingError
 
 
 class Checkpoints:
@@ -45,6 +46,25 @@ class Checkpoints:
         """The newest whole checkpoint."""
         found = self._all()
         return found[-1] if found else None
+
+    def resumed(self, options: Mapping[str, Any]) -> tuple[Path, dict[str, Any]] | None:
+        """The newest whole checkpoint and its notes, for a run with these options to go on from.
+
+        Raises:
+            TrainingError: it is of a run with others.
+        """
+        found = self.latest()
+        if found is None:
+            return None
+        notes: dict[str, Any] = json.loads((found / "state.json").read_text(encoding="utf-8"))
+        ours, theirs = json.loads(json.dumps(options, default=str)), notes["options"]
+        changed = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+        if changed:
+            raise TrainingError(
+                f"{self.folder} holds a run with other options ({', '.join(changed)}); "
+                "expected the same ones; give them, or another folder"
+            )
+        return found, notes
 
     def _all(self) -> list[Path]:
         if not self.folder.is_dir():

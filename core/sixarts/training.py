@@ -7,7 +7,6 @@ an unbroken one would have taken.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -302,18 +301,11 @@ class _Run:
         return tensors
 
     def _resume(self) -> None:
-        found = self.checkpoints.latest() if self.checkpoints else None
+        found = self.checkpoints.resumed(self._notes()["options"]) if self.checkpoints else None
         if found is None:
             return
-        notes = json.loads((found / "state.json").read_text(encoding="utf-8"))
-        ours = json.loads(json.dumps(self._notes()["options"], default=str))
-        changed = [name for name, value in ours.items() if notes["options"].get(name) != value]
-        if changed:
-            raise TrainingError(
-                f"{found.parent} holds a run with other options ({', '.join(changed)}); "
-                "expected the same ones; give them, or another folder"
-            )
-        weights = open_weights(found)
+        folder, notes = found
+        weights = open_weights(folder)
         assign(
             {name: Target(variable) for name, variable in self._variables().items()},
             weights,

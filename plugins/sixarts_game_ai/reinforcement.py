@@ -8,12 +8,10 @@ one.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -259,33 +257,21 @@ class Run:
 
     def _options(self) -> dict[str, Any]:
         stated = {name: value for name, value in asdict(self.training).items() if name not in FREE}
-        told: dict[str, Any] = json.loads(
-            json.dumps({**stated, "environment": named(self.source)}, default=str)
-        )
-        return told
+        return {**stated, "environment": named(self.source)}
 
     def _resume(self) -> None:
         from dataclasses import replace
 
         from sixarts_game_ai.running_statistics import RunningStatistics
 
-        found = self.checkpoints.latest() if self.checkpoints else None
+        found = self.checkpoints.resumed(self._options()) if self.checkpoints else None
         if found is None:
             return
-        notes = json.loads((Path(found) / "state.json").read_text(encoding="utf-8"))
-        ours = self._options()
-        changed = [
-            name for name in {**ours, **notes["options"]} if ours.get(name) != notes["options"].get(name)
-        ]
-        if changed:
-            raise TrainingError(
-                f"{found.parent} holds a run with other options ({', '.join(sorted(changed))}); "
-                "expected the same ones; give them, or another folder"
-            )
-        weights = open_weights(found)
+        folder, notes = found
+        weights = open_weights(folder)
         tensors = {name: np.array(weights.read(name)) for name in weights}
         if tensors["weights"].shape != (self.learner.network.size,):
-            raise TrainingError(f"{found.parent} holds a run of another network; give another folder")
+            raise TrainingError(f"{folder.parent} holds a run of another network; give another folder")
         self.learner.restore(tensors, notes["learner"])
         self.place, self.metrics, self.judged = notes["place"], notes["metrics"], notes["judged"]
         self.recent.extend(notes["recent"])

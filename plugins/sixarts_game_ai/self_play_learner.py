@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
@@ -109,27 +108,22 @@ class Learner:
         if self.checkpoints is None:
             return
         tensors = {name: as_array(variable) for name, variable in self._variables().items()}
-        options = {name: value for name, value in asdict(self.training).items() if name not in _FREE}
-        notes = {"place": self.place, "metrics": self.metrics, "options": options}
+        notes = {"place": self.place, "metrics": self.metrics, "options": self._options()}
         self.checkpoints.write(self.place["iteration"], tensors | self.replay.tensors(KEPT), notes)
+
+    def _options(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self.training).items() if name not in _FREE}
 
     def _variables(self) -> dict[str, Any]:
         named = {f"network.{i}": variable for i, variable in enumerate(self.network.variables)}
         return named | {f"optimizer.{i}": variable for i, variable in enumerate(self.optimizer.variables)}
 
     def _resume(self) -> None:
-        found = self.checkpoints.latest() if self.checkpoints else None
+        found = self.checkpoints.resumed(self._options()) if self.checkpoints else None
         if found is None:
             return
-        notes = json.loads((found / "state.json").read_text(encoding="utf-8"))
-        ours = json.loads(json.dumps(asdict(self.training), default=str))
-        changed = [name for name, value in notes["options"].items() if ours.get(name) != value]
-        if changed:
-            raise TrainingError(
-                f"{found.parent} holds a run with other options ({', '.join(changed)}); "
-                "expected the same ones; give them, or another folder"
-            )
-        weights = open_weights(found)
+        folder, notes = found
+        weights = open_weights(folder)
         targets = {name: Target(variable) for name, variable in self._variables().items()}
         assign(targets, weights, ignore=("replay.*",))
         if "replay.value" in weights:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from sixarts.errors import CheckpointError
 from sixarts.readers.sequence_processor import SHORTEST, SequenceProcessor
-from sixarts.readers.text_processor import UNLIMITED
+from sixarts.readers.text_processor import most_tokens
 from sixarts.readers.tokenizer_layouts import BYTE_PAIRS, PEGASUS, T5, Layout, read_tokens
 
 #: Most characters of what stands before every text.
@@ -48,10 +48,7 @@ class SummaryProcessor(SequenceProcessor):
                 "model"
             )
         setting, usual = cls.longest
-        limit = int(config.get(setting) or usual)
-        stated = settings.get("model_max_length")
-        if type(stated) in (int, float) and 0 < stated < UNLIMITED:
-            limit = min(limit, int(stated))
+        limit = most_tokens(int(config.get(setting) or usual), settings)
         if limit < SHORTEST:
             raise CheckpointError(f"a model of {limit} tokens; expected {SHORTEST} or more; see config.json")
         prefix = task_settings(config).get("prefix") or ""

@@ -50,10 +50,7 @@ class TextProcessor(Processor):
                 f"the tokenizer in {folder} has {tokens.size} tokens, and config.json has "
                 f"vocab_size={config['vocab_size']}; expected no more than that; the two are not of one model"
             )
-        limit = cls.positions(config)
-        stated = settings.get("model_max_length")
-        if isinstance(stated, int | float) and stated is not True and 0 < stated < UNLIMITED:
-            limit = min(limit, int(stated))
+        limit = most_tokens(cls.positions(config), settings)
         if limit < SHORTEST:
             raise CheckpointError(f"a model of {limit} tokens; expected {SHORTEST} or more; see config.json")
         return cls(tokens, labels_of(config), is_exclusive(config), limit, files)
@@ -141,3 +138,15 @@ def is_exclusive(config: Mapping[str, Any]) -> bool:
             "answers with classes; choose another model"
         )
     return kind == known[0] or (kind is None and len(labels_of(config)) > 1)
+
+
+def most_tokens(positions: int, settings: Mapping[str, Any]) -> int:
+    """How many tokens a model takes that has so many positions, by its tokenizer's settings too.
+
+    >>> most_tokens(514, {"model_max_length": 512}), most_tokens(512, {"model_max_length": 10**30})
+    (512, 512)
+    """
+    stated = settings.get("model_max_length")
+    if isinstance(stated, int | float) and stated is not True and 0 < stated < UNLIMITED:
+        return min(positions, int(stated))
+    return positions
