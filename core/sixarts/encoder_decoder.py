@@ -46,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 #: Most hypotheses in a batch for which the output layer multiplies from the left.
-FEW = 8
+FEW = 16
 
 #: Published name of a block's part to the path of our layer.
 ENCODER_PARTS = {
@@ -183,10 +183,12 @@ class EncoderDecoder(Model):
         if not (tied and known and math.prod(x.shape[:2]) <= FEW and backend() != "torch"):
             return self.target_embedding(x, reverse=True)
         # XLA reads the table once, in its own order, where it stands on the left; for one hypothesis a whole
-        # step takes a fifth less time than the usual way around.
+        # step takes a fifth less time than the usual way around. A transpose it would fold into the product,
+        # which is the usual way around again.
         table = ops.cast(self.target_embedding.embeddings, x.dtype)
         logits = ops.matmul(table, ops.transpose(ops.reshape(x, (-1, x.shape[2]))))
-        return ops.reshape(ops.transpose(logits), (*x.shape[:2], self.target_words))
+        each = [logits[:, number] for number in range(logits.shape[1])]
+        return ops.reshape(ops.stack(each), (*x.shape[:2], self.target_words))
 
     # Weights.
 

@@ -478,20 +478,18 @@ def largest(scores: Any, count: int) -> tuple[Any, Any]:
     if size <= 4 * count * CHUNK:
         values, places = ops.top_k(scores, count)
         return values, ops.cast(places, "int32")
-    chunks = -(-size // CHUNK)
-    rest = ((0, 0), (0, 0), (0, chunks * CHUNK - size))
-    padded = ops.pad(scores, rest, constant_values=-np.inf)
-    padded = ops.reshape(padded, (*scores.shape[:2], chunks, CHUNK))
-    _, chosen = ops.top_k(ops.max(padded, axis=-1), count)
+    # What fills no chunk is looked at as it is: to pad the scores would copy them all.
+    whole = size // CHUNK * CHUNK
+    chunks = ops.reshape(scores[:, :, :whole], (*scores.shape[:2], whole // CHUNK, CHUNK))
+    _, chosen = ops.top_k(ops.max(chunks, axis=-1), count)
     # In order of their places, so that of equals the first is taken where the backend does so.
     chosen = ops.sort(ops.cast(chosen, "int32"), axis=-1)
     places = ops.reshape(
         chosen[..., None] * CHUNK + ops.arange(CHUNK, dtype="int32"), (*scores.shape[:2], count * CHUNK)
     )
-    # Of a row that is all but minus infinity, what pads it may be among the largest.
-    places = ops.minimum(places, size - 1)
-    found = ops.take_along_axis(padded, chosen[..., None], axis=2)
-    values, inside = ops.top_k(ops.reshape(found, places.shape), count)
+    rest = ops.broadcast_to(ops.arange(whole, size, dtype="int32"), (*scores.shape[:2], size - whole))
+    places = ops.concatenate([places, rest], axis=-1)
+    values, inside = ops.top_k(ops.take_along_axis(scores, places, axis=-1), count)
     return values, ops.take_along_axis(places, ops.cast(inside, "int32"), axis=-1)
 
 

@@ -248,7 +248,7 @@ def faster_whisper_generate(folder: str, beams: int, length: int) -> tuple[float
             model.encode(features),
             [PROMPT],
             beam_size=beams,
-            max_length=len(PROMPT) + length,
+            max_length=2 * length,  # half of it is what it writes at most
             suppress_tokens=[EOS],
             suppress_blank=False,
         )
