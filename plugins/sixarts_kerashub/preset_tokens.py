@@ -109,6 +109,12 @@ def _sentence_pieces(place: Path, settings: Mapping[str, Any]) -> Made:
     return made, made.get_vocab(), model.unk_id()
 
 
+def _with_first_as_padding(place: Path, settings: Mapping[str, Any]) -> Made:
+    """Llama's and Moonshine's: whatever has the number 0 is padding, too."""
+    made, vocabulary, unknown = _sentence_pieces(place, settings)
+    return made, {**vocabulary, _FIRST: 0}, unknown
+
+
 def _as_fairseq(place: Path, settings: Mapping[str, Any]) -> Made:
     """XLM-RoBERTa: four special tokens in fairseq's order, SentencePiece's own moved up, the mask last."""
     model = loaded_pieces(read_pieces(place / "vocabulary.spm"), "vocabulary.spm")
@@ -131,6 +137,8 @@ def _named(settings: Mapping[str, Any], name: str, default: str) -> str:
     return value
 
 
+#: What stands for the first piece, which no piece is called.
+_FIRST = ""
 _BERT, _SPM, _ROBERTA = ("[CLS]", "[SEP]", "[PAD]"), ("[CLS]", "[SEP]", "<pad>"), ("<s>", "</s>", "<pad>")
 _WORDS = Kind(("vocabulary.txt",), _word_pieces, bert_frame, _BERT, ("[MASK]",))
 _ALBERT = Kind(("vocabulary.spm",), _sentence_pieces, bert_frame, _SPM, ("[MASK]",))
@@ -142,6 +150,9 @@ KINDS = {
     "DebertaV3": Kind(("vocabulary.spm",), _sentence_pieces, bert_frame, _BERT, ("[MASK]",)),
     "DistilBert": _WORDS,
     "FNet": _ALBERT,
+    "Moonshine": Kind(
+        ("vocabulary.spm",), _with_first_as_padding, roberta_frame, ("<s>", "</s>", _FIRST), ()
+    ),
     "Roberta": _PAIRS,
     "XLMRoberta": Kind(("vocabulary.spm",), _as_fairseq, roberta_frame, _ROBERTA, ("<mask>",)),
 }

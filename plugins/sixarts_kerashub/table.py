@@ -105,4 +105,14 @@ BART = Bridge(
     weights={"model.weights.h5": "backbone"},
 )
 
-BRIDGES = (IMAGE_CLASSIFIER, OBJECT_DETECTOR, RETINA_NET, TEXT_CLASSIFIER, BART)
+MOONSHINE = Bridge(
+    family="kerashub-moonshine",
+    signature="audio -> transcript",
+    model="sixarts_kerashub.moonshine:Moonshine",
+    task="AudioToText",
+    stems=("Moonshine",),
+    files=("task.json", "preprocessor.json", "audio_converter.json", *TOKENIZER),
+    weights={"model.weights.h5": "backbone"},
+)
+
+BRIDGES = (IMAGE_CLASSIFIER, OBJECT_DETECTOR, RETINA_NET, TEXT_CLASSIFIER, BART, MOONSHINE)

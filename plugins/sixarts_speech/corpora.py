@@ -14,7 +14,7 @@ import numpy as np
 
 from sixarts.errors import SixartsError
 from sixarts.media.audio import whole_audio
-from sixarts_speech.sound_augmentation import colored
+from sixarts.media.sound_augmentation import colored
 
 RATE = 8000
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -17,11 +17,11 @@ from keras import layers, ops
 from sixarts.checkpoint import Target
 from sixarts.compiled import to_numpy
 from sixarts.errors import CheckpointError
+from sixarts.media.log_mel import HOP, frames_of, log_mel
 from sixarts.model import Processor, read_json, write_json
 from sixarts.networks.published import Targets, convolution, dense, norm
 from sixarts.readers.limits import TRUTH, check, number, only, some, whole
 from sixarts_speech.ctc_model import CTCModel
-from sixarts_speech.log_mel import HOP, frames_of, log_mel
 from sixarts_speech.vocabulary import Vocabulary
 
 VOCABULARY = "vocab.json"

@@ -13,18 +13,18 @@ from sixarts.batching import Batch, bucket, rows_bucket
 from sixarts.errors import InputError, OptionError
 from sixarts.explanation import Attribution
 from sixarts.media.audio import is_stream, read_audio, whole_audio
+from sixarts.media.log_mel import PICTURED, joined_pictures, picture_of
+from sixarts.media.loudness import decibels, quiet, spread
+from sixarts.media.sound_augmentation import changed_sound, colored_features, masked_features
+from sixarts.media.sound_windows import Window, windows
+from sixarts.media.transcript import Picture, Transcript, Word, segments_of
 from sixarts.training import Lesson
 from sixarts_speech.ctc_loss import CTCLoss, frames_needed, targets
 from sixarts_speech.ctc_model import CTCModel
 from sixarts_speech.ctc_paths import KEPT, Frames, Token, beam_search, greedy, joined, likeliest, words_of
 from sixarts_speech.language_model import language_model
-from sixarts_speech.log_mel import PICTURED, picture_of
-from sixarts_speech.loudness import decibels, quiet, spread
 from sixarts_speech.recognition_options import RecognitionOptions, RecognitionTraining
-from sixarts_speech.sound_augmentation import changed_sound, colored_features, masked_features
-from sixarts_speech.transcript import Picture, Transcript, Word, segments_of
 from sixarts_speech.vocabulary import vocabulary_of
-from sixarts_speech.windows import Window, windows
 
 #: Seconds that windows are filled up to, since every new length compiles anew.
 LENGTHS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0)
@@ -146,7 +146,7 @@ class CTCListening:
             segments_of(words),
             words,
             duration=round(results[-1].end / self.rate, 3) if results else 0.0,
-            picture=_pictures([heard.picture for heard in results if heard.picture]),
+            picture=joined_pictures([heard.picture for heard in results if heard.picture]),
         )
 
     def decoder(self, options: RecognitionOptions) -> Callable[[Frames], list[Token]]:
@@ -319,9 +319,3 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Logarithms of the softmax over the last axis."""
     shifted = logits.astype("float32") - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-
-def _pictures(parts: Sequence[Picture]) -> Picture | None:
-    if not parts:
-        return None
-    return Picture(np.concatenate([part.levels for part in parts]), parts[0].step, parts[0].highest)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from sixarts.media.listening import Listening
 from sixarts.model import Model
 from sixarts_speech.vocabulary import Vocabulary
 
@@ -33,6 +34,11 @@ class CTCModel(Model):
     def step(self) -> float:
         """Seconds from one position of the input that is ``cut`` to the next."""
         raise NotImplementedError
+
+    def listening(self) -> Listening:
+        from sixarts_speech.ctc_listening import CTCListening
+
+        return CTCListening(self)
 
     def frames(self, samples: int) -> int:
         """How many frames a sound of so many samples has."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sixarts_speech.transcript import Word
+from sixarts.media.transcript import Word
 from sixarts_speech.vocabulary import Vocabulary
 
 #: Tokens of a frame that a beam goes on with (Hannun et al. 2014, section 3.2, prune alike).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,13 +12,12 @@ from sixarts.batching import Batch
 from sixarts.errors import InputError
 from sixarts.explanation import Explanation
 from sixarts.media.audio import SUFFIXES, VIDEOS, check_audio, is_stream, sounds_in
+from sixarts.media.listening import Listener, Listening
+from sixarts.media.transcript import Transcript
 from sixarts.result import Metrics
 from sixarts.task import Task
 from sixarts.training import Lesson
-from sixarts_speech.ctc_listening import CTCListening
-from sixarts_speech.ctc_model import CTCModel
 from sixarts_speech.recognition_options import RecognitionOptions, RecognitionTraining
-from sixarts_speech.transcript import Transcript
 from sixarts_speech.word_errors import error_rates
 
 
@@ -40,17 +39,13 @@ class RecognitionTask(Task):
     Training = RecognitionTraining
 
     @property
-    def listening(self) -> Any:
+    def listening(self) -> Listening:
         """How the model answers: what differs by kind of network."""
-        if isinstance(self.model, CTCModel):
-            return CTCListening(self.model)
-        from sixarts_speech.whisper_listening import WhisperListening
-
-        return WhisperListening(self.model)
+        return cast(Listener, self.model).listening()
 
     @property
     def sequential(self) -> bool:  # type: ignore[override]
-        return bool(self.listening.sequential)
+        return self.listening.sequential
 
     def check(self, x: Any, options: Any) -> None:
         check_audio(x)
@@ -87,33 +82,33 @@ class RecognitionTask(Task):
         yield from self.listening.pieces(x, options)
 
     def size(self, piece: Any) -> int:
-        return int(self.listening.size(piece))
+        return self.listening.size(piece)
 
     def shape(self, piece: Any) -> Hashable:
-        return self.listening.shape(piece)  # type: ignore[no-any-return]
+        return self.listening.shape(piece)
 
     def prepare(self, pieces: Sequence[Any], options: Any) -> Batch:
-        return self.listening.prepare(pieces, options)  # type: ignore[no-any-return]
+        return self.listening.prepare(pieces, options)
 
     def answer(self, batch: Batch, options: Any) -> Mapping[str, np.ndarray]:
-        return self.listening.answer(batch, options)  # type: ignore[no-any-return]
+        return self.listening.answer(batch, options)
 
     def finish(self, outputs: Mapping[str, np.ndarray], batch: Batch, options: Any) -> list[Any]:
-        return self.listening.finish(outputs, batch, options)  # type: ignore[no-any-return]
+        return self.listening.finish(outputs, batch, options)
 
     def join(self, results: Sequence[Any], x: Any, options: Any) -> Transcript:
-        return self.listening.join(results, x, options)  # type: ignore[no-any-return]
+        return self.listening.join(results, x, options)
 
     # Learning and judging.
 
     def adapt(self, examples: Sequence[Any], training: Any) -> tuple[str, ...]:
         listening = self.listening
-        replaced: tuple[str, ...] = listening.adapt(examples, training)
+        replaced = listening.adapt(examples, training)
         self.model = listening.model
         return replaced
 
     def learn(self, examples: Sequence[Any], training: Any, epoch: int) -> Iterable[Lesson]:
-        return self.listening.learn(examples, training, epoch)  # type: ignore[no-any-return]
+        return self.listening.learn(examples, training, epoch)
 
     def judging(self, training: Any) -> Any:
         from dataclasses import replace

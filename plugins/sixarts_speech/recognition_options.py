@@ -33,9 +33,10 @@ class RecognitionOptions(Options):
     """Options of ``automatic-speech-recognition``.
 
     Attributes:
-        window: seconds that a CTC model hears at once; a longer sound is cut into windows.
-        overlap: seconds of each window's ends that are heard and not written down, since words may be cut
-            there.
+        window: seconds that a CTC or Moonshine model hears at once; a longer sound is cut into windows.
+        overlap: seconds of each window's ends that a CTC model hears and does not write down, since words may
+            be cut there; Moonshine's windows, which do not overlap, are cut where it is quietest in twice as
+            many.
         delay: seconds of a stream after which its words are given.
         silence: decibels (of full scale) below which nothing is heard; silence does not become words.
         beams: texts that the search keeps; 1 takes the likeliest token at every step.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ import numpy as np
 from sixarts.errors import InputError, OptionError
 from sixarts.explanation import Explanation
 from sixarts.media.audio import is_stream, whole_audio
+from sixarts.media.log_mel import picture_of
+from sixarts.media.transcript import Picture, Word, draw_levels
 from sixarts.result import UNTOLD
-from sixarts_speech.log_mel import picture_of
-from sixarts_speech.transcript import Picture, Word, draw_levels
 
 #: Seconds of a stretch at least, and the most stretches of a sound.
 STRETCH, STRETCHES = 0.08, 120
@@ -33,7 +33,7 @@ class SoundMap(Explanation):
 
     Attributes:
         edges: where stretches begin, and where the last one ends, in seconds.
-        spoken: when each word was said, start and end in seconds.
+        spoken: when each word was said, start and end in seconds; empty where the network tells no times.
         picture: the sound's spectrogram.
     """
 
@@ -89,7 +89,10 @@ def explained(task: Any, x: Any, method: str, target: Any, options: Any) -> Soun
     longest = listening.explainable(options)
     samples = whole_audio(x, listening.rate, longest)
     sound = (samples, listening.rate)
-    answer = task(sound, **{**vars(options), **listening.asking})
+    heard = task(sound, **{**vars(options), **listening.asking})
+    # Of a network that tells no times, they are the words of its text.
+    untimed = tuple(Word(text, 0.0, heard.duration) for text in heard.text.split())
+    answer = replace(heard, words=heard.words or untimed)
     if not answer.words:
         raise InputError("nothing was heard in this sound; expected one with words")
     words = _chosen(answer.words, target)
@@ -106,7 +109,7 @@ def explained(task: Any, x: Any, method: str, target: Any, options: Any) -> Soun
         values,
         answer=answer.text,
         edges=tuple(map(float, edges)),
-        spoken=tuple((word.start, word.end) for word in words),
+        spoken=tuple((word.start, word.end) for word in words) if heard.words else (),
         picture=picture_of(samples, listening.rate),
         **said,
     )

@@ -119,9 +119,9 @@ class Speech(Result):
         """The waveform, and below it the spectrogram with the words where they are spoken."""
         from matplotlib.figure import Figure
 
+        from sixarts.media.log_mel import picture_of
+        from sixarts.media.transcript import draw_levels
         from sixarts.pictures import drawable, fonts_for
-        from sixarts_speech.log_mel import picture_of
-        from sixarts_speech.transcript import draw_levels
 
         length = max(self.duration, 0.1)
         wide, rows = min(length, ROW), min(ROWS, max(1, int(np.ceil(length / ROW))))

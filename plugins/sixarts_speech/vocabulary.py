@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sixarts.errors import CheckpointError, InputError
+from sixarts_hub.strict_json import short
 
 #: Most tokens: MMS's characters of a thousand languages together are fewer.
 TOKENS = 100_000
@@ -104,3 +106,26 @@ def vocabulary_of(texts: Iterable[str], words: bool) -> Vocabulary:
         )
     letters = sorted({letter for text in texts for letter in text.lower() if not letter.isspace()} - {"|"})
     return Vocabulary(("<pad>", "|", *letters))
+
+
+def tokens_of(table: Mapping[str, Any], size: int, where: str) -> tuple[str, ...]:
+    """The tokens by number; one that a head has and no table names spells nothing.
+
+    Args:
+        table: token to number, as ``vocab.json`` has them.
+        size: how many the head has.
+        where: what messages call the table.
+
+    >>> tokens_of({"<pad>": 0, "a": 2}, 3, "vocab.json")
+    ('<pad>', '', 'a')
+    """
+    tokens = [""] * size
+    for token, number in table.items():
+        if type(number) is not int or number < 0:
+            raise CheckpointError(
+                f"{where} gives {short(token)} the number {short(number)}; expected one from 0"
+            )
+        # Tables list a few tokens more than some heads have.
+        if number < size:
+            tokens[number] = token
+    return tuple(tokens)

@@ -9,8 +9,8 @@ import numpy as np
 from keras import layers, ops
 
 from sixarts.checkpoint import Target
+from sixarts.media.transcript import mel
 from sixarts.networks.published import Targets, dense
-from sixarts_speech.transcript import mel
 from sixarts_speech.voice_sound import MEAN, SPREAD
 
 #: Bands' logarithms are the natural ones, and the filter's are kept within these.

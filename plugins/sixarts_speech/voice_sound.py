@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from scipy import fft, sparse
 
-from sixarts_speech.transcript import mel
+from sixarts.media.transcript import mel
 
 #: Samples of a window for each sample from one to the next, and points of its transform for each.
 WIDE, POINTS = 2, 6

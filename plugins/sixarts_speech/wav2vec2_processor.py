@@ -11,7 +11,7 @@ import numpy as np
 from sixarts.errors import CheckpointError
 from sixarts.model import Processor, read_json, read_optional_json, write_json
 from sixarts.readers.limits import TRUTH, check, whole
-from sixarts_speech.vocabulary import Vocabulary
+from sixarts_speech.vocabulary import Vocabulary, tokens_of
 
 VOCABULARY, FEATURES, TOKENIZER = "vocab.json", "preprocessor_config.json", "tokenizer_config.json"
 #: What is added to a sound's variance before it is divided by it.
@@ -55,7 +55,7 @@ class Wav2Vec2Processor(Processor):
                 )
             table = table[language]
         added = added_tokens(stated)
-        tokens = _numbered({**table, **added}, config["vocab_size"], folder / VOCABULARY)
+        tokens = tokens_of({**table, **added}, config["vocab_size"], str(folder / VOCABULARY))
         pad = _text(special.get("pad_token", stated.get("pad_token", "<pad>")))
         blank = tokens.index(pad) if pad in tokens else config["pad_token_id"]
         delimiter = _text(stated.get("word_delimiter_token", "|"))
@@ -113,18 +113,6 @@ def added_tokens(stated: Mapping[str, Any]) -> dict[str, int]:
         if str(number).isdigit() and isinstance(entry, Mapping) and isinstance(entry.get("content"), str):
             found[entry["content"]] = int(number)
     return found
-
-
-def _numbered(table: Mapping[str, Any], size: int, path: Path) -> tuple[str, ...]:
-    """The tokens by number; one that a head has and no table names spells nothing."""
-    tokens = [""] * size
-    for token, number in table.items():
-        if type(number) is not int or number < 0:
-            raise CheckpointError(f"{path} gives {token!r} the number {number!r}; expected one from 0 on")
-        # Tables list a few tokens more than some heads have.
-        if number < size:
-            tokens[number] = token
-    return tuple(tokens)
 
 
 def _text(token: Any) -> Any:

@@ -20,6 +20,7 @@ from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED
 from sixarts.layers import EncoderBlock, Positions, activation
+from sixarts.media.listening import Listening
 from sixarts.model import read_optional_json
 from sixarts.networks.published import Targets, attention, dense, norm
 from sixarts.readers.limits import POSITIONS_CAP, TRANSFORMER, check, search_limits, whole
@@ -224,6 +225,12 @@ class Whisper(EncoderDecoder):
         from sixarts_speech.whisper_search import Recognizer
 
         return Recognizer(self)
+
+    def listening(self) -> Listening:
+        """How it answers."""
+        from sixarts_speech.whisper_listening import WhisperListening
+
+        return WhisperListening(self)
 
     def read_extras(self, folder: Path) -> None:
         self.generation = read_optional_json(folder / "generation_config.json")

@@ -10,8 +10,8 @@ import numpy as np
 from sixarts.batching import TRAINING_LENGTHS, bucket, rows_bucket
 from sixarts.errors import InputError
 from sixarts.media.audio import whole_audio
+from sixarts.media.sound_augmentation import changed_sound, masked_features
 from sixarts.training import Lesson
-from sixarts_speech.sound_augmentation import changed_sound, masked_features
 from sixarts_speech.whisper_decoding import Decoding
 
 

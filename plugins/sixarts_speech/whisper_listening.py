@@ -11,8 +11,8 @@ import numpy as np
 
 from sixarts.batching import Batch, bucket, rows_bucket
 from sixarts.media.audio import is_stream, read_audio
-from sixarts_speech.log_mel import PICTURED
-from sixarts_speech.transcript import Picture, Segment, Transcript, Word
+from sixarts.media.log_mel import PICTURED
+from sixarts.media.transcript import Picture, Segment, Transcript, Word
 from sixarts_speech.whisper_decoding import Decoding, Heard
 from sixarts_speech.whisper_features import Frames, LogMel, peak_of
 from sixarts_speech.whisper_languages import UNSPACED

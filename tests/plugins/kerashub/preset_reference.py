@@ -246,7 +246,8 @@ def drawn_and_saved(task: Any, folder: Path, seed: int) -> Any:
     """Draws every weight, so that none has a value that hides a mistake, and saves the preset."""
     random = np.random.default_rng(seed)
     for variable in task.variables:
-        if variable.name == "seed_generator_state":
+        # Positions are a formula's.
+        if variable.name in ("seed_generator_state", "inv_freq"):
             continue
         drawn = random.normal(size=tuple(variable.shape)).astype("float32")
         if "variance" in variable.name:

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sixarts.errors import CheckpointError, InputError, OptionError
+from sixarts.media.sound_windows import windows
+from sixarts.media.transcript import Segment, Transcript, Word, segments_of
 from sixarts_speech.ctc_paths import Frames, aligned, beam_search, greedy, likeliest, words_of
 from sixarts_speech.language_model import ArpaModel, FunctionModel, language_model
-from sixarts_speech.transcript import Segment, Transcript, Word, segments_of
 from sixarts_speech.vocabulary import Vocabulary
-from sixarts_speech.windows import windows
 from sixarts_speech.word_errors import error_rates, normalized
 
 pytestmark = pytest.mark.quick

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import fft
+from scipy import fft  # type: ignore[import-untyped]
 
 
 def changed_sound(samples: np.ndarray, rate: int, training: Any, random: np.random.Generator) -> np.ndarray:

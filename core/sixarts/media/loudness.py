@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sixarts_speech.transcript import Word
+from sixarts.media.transcript import Word
 
 #: Seconds around a frame in which it is loud where one of them is.
 AROUND = 0.05

@@ -6,12 +6,13 @@ Source: Davis and Mermelstein 1980 (mel filters); the triangles are HTK's.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import fft, sparse
+from scipy import fft, sparse  # type: ignore[import-untyped]
 
-from sixarts_speech.transcript import Picture, mel
+from sixarts.media.transcript import Picture, mel
 
 #: Seconds of a window and from one to the next.
 WINDOW, HOP = 0.025, 0.01
@@ -48,7 +49,8 @@ def _log_mel(samples: np.ndarray, rate: int, bands: int, window: float, hop: flo
     spectrum = fft.rfft(frames * np.hanning(size).astype("float32"), points, axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype("float32") / size
     # Few entries of the filters are not zero; and what is as small as this gains nothing from BLAS's threads.
-    return np.log((_filters(rate, points, bands) @ power.T).T + FLOOR).astype("float32")
+    levels = np.log((_filters(rate, points, bands) @ power.T).T + FLOOR)
+    return np.asarray(levels, "float32")
 
 
 def frames_of(samples: int, rate: int) -> int:
@@ -73,3 +75,10 @@ def picture_of(samples: np.ndarray, rate: int) -> Picture:
         return Picture(np.zeros((0, BANDS), "uint8"), STEP, rate / 2)
     levels = _log_mel(samples, rate, BANDS, WINDOW, STEP) * (10 / np.log(10))
     return Picture(((levels + 75) / SPAN * 255).clip(0, 255).astype("uint8"), STEP, rate / 2)
+
+
+def joined_pictures(parts: Sequence[Picture]) -> Picture | None:
+    """The spectrogram of stretches that follow each other; ``None`` where there are none."""
+    if not parts:
+        return None
+    return Picture(np.concatenate([part.levels for part in parts]), parts[0].step, parts[0].highest)

@@ -145,7 +145,7 @@ class Transcript(Result):
 
         from sixarts.pictures import drawable, fonts_for
 
-        shown = self.words or self.segments
+        shown: Sequence[Word | Segment] = self.words or self.segments
         length = max(self.duration, 0.1)
         rows = min(ROWS, max(1, int(np.ceil(length / ROW))))
         wide = min(length, ROW)
