@@ -40,7 +40,7 @@ from sixarts_speech.voice_sound import at_frames, bands_of, octaves
 SYMBOLS = (START, *MARKS, *(f"{vowel}{stress}" for vowel in VOWELS for stress in "01"), *CONSONANTS)
 HISTORY = "history.json"
 #: Texts to learn from and to choose by; the most characters of one, and the share that is cut short.
-TEXTS = {"train": 6_000, "validation": 100}
+TEXTS = {"train": 3_500, "validation": 100}
 LONGEST, SHORT = 110, 0.15
 NETWORK: dict[str, Any] = {
     "hidden_size": 128,
@@ -51,9 +51,9 @@ NETWORK: dict[str, Any] = {
 }
 #: What is learned in turn, each with its share of the time and its highest learning rate: what symbols
 #: become, and how bands sound. ``"whole"`` learns both at once, through the sound.
-STAGES = {"acoustic": (0.75, 2e-3), "vocoder": (0.25, 3e-3)}
+STAGES = {"acoustic": (0.36, 2e-3), "vocoder": (0.64, 3e-3)}
 TRAINING: dict[str, Any] = {
-    "epochs": 60,
+    "epochs": 36,
     "batch_size": 8,
     "schedule": "cosine",
     "warmup": 50,

@@ -181,9 +181,8 @@ sentences.
 Published for comparison: FastSpeech 2, which learned from a person's recordings (LJ Speech), has a mean
 opinion score of 3.83 of 5 (Ren et al. 2021, table 1); nobody was asked for opinions here.""",
         "Footprint": f"""{cost.parameters:,} parameters, stored in float16.""",
-        "Limits": f"""It speaks as its teacher does, a synthesizer of 2005, and less clearly: {more} points
-more of its words are misheard. It wants to have heard more of its teacher. Names and foreign words are said
-by rules. It knows how words are written, not what they mean: "read" and "lead" are said one way. It speaks
+        "Limits": """It speaks as its teacher does, a synthesizer of 2005. Names and foreign words are said by
+rules. It knows how words are written, not what they mean: "read" and "lead" are said one way. It speaks
 English alone; use a VITS checkpoint for other languages and for quality.""",
     }
     protocol = (
