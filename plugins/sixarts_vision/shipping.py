@@ -7,7 +7,7 @@ is measured once, on the weights in half precision, which are those that ship.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def ship(
     training: Mapping[str, Any],
     chosen: Any,
     card: Callable[[sa.Task, sa.Metrics, History], Any],
+    then: Sequence[Mapping[str, Any]] = (),
     **options: Any,
 ) -> Path:
     """Trains, rounds to half precision, measures, writes the card and the folder.
@@ -41,27 +42,32 @@ def ship(
         parts: what it learns from, is chosen by and measured with.
         training: options of ``fit``.
         chosen: what :func:`arguments_of` gave.
-        card: the rounded task, its measured figures and its history to its card.
+        card: the rounded task, its measured figures and its first history to its card.
+        then: options that differ when it learns again, each time from where it stands.
         **options: of the calls that measure.
 
     Raises:
         SystemExit: training was interrupted; the same command goes on.
     """
     training = {**training, **({"epochs": chosen.epochs} if chosen.epochs else {})}
-    history = task.fit(parts.train, parts.validation, **training, folder=chosen.folder / "checkpoints")
-    if history.stopped == "interrupted":
-        print(history, flush=True)
-        raise SystemExit(130)
-    for epoch, figures in enumerate(zip(*history.metrics.values(), strict=True), 1):
-        named = zip(history.metrics, figures, strict=True)
-        print(f"epoch {epoch}: " + ", ".join(f"{name} {figure:.4g}" for name, figure in named))
+    histories = []
+    for number, changes in enumerate(({}, *then)):
+        folder = chosen.folder / ("checkpoints" if not number else f"checkpoints-{number + 1}")
+        history = task.fit(parts.train, parts.validation, **{**training, **changes}, folder=folder)
+        if history.stopped == "interrupted":
+            print(history, flush=True)
+            raise SystemExit(130)
+        for epoch, figures in enumerate(zip(*history.metrics.values(), strict=True), 1):
+            named = zip(history.metrics, figures, strict=True)
+            print(f"epoch {epoch}: " + ", ".join(f"{name} {figure:.4g}" for name, figure in named))
+        histories.append(history)
     task.model.stored_dtype = "float16"
     # What ships is the rounded model, so that is what is measured.
     starter = sa.load(task.name, task.save(chosen.folder / "draft"))
     print("validation:", starter.evaluate(parts.validation, **options), flush=True)
     held_out = starter.evaluate(parts.test, **options)
     print("test:", held_out, flush=True)
-    starter.card = str(card(starter, held_out, history))
+    starter.card = str(card(starter, held_out, histories[0]))
     place: Path = starter.save(chosen.folder / chosen.name)
     print(place)
     return place
