@@ -6,15 +6,16 @@ A family that serves them has an output ``logits`` ``[b, classes]`` and a proces
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from sixarts.batching import Batch, rows_bucket
+from sixarts.batching import Batch
 from sixarts.errors import InputError, OptionError, nearest
 from sixarts.labeled import numbered, relabeled
+from sixarts.lessons import Batches, mixed
 from sixarts.losses import SmoothedCrossentropy
 from sixarts.result import Metric, Metrics, Result
 from sixarts.task import Options, Task
@@ -185,44 +186,24 @@ class Classifier(Task):
         return str(target)
 
 
-class Lessons(Sequence[Lesson]):
-    """Shuffled batches of examples and their classes, made when they are asked for."""
+class Lessons(Batches):
+    """Shuffled batches of examples and their classes."""
 
     def __init__(
         self, task: Any, examples: Sequence[Any], numbers: Mapping[str, int], training: Any, epoch: int
     ) -> None:
+        super().__init__(mixed(len(examples), training, epoch), training, epoch)
         self.task, self.examples, self.numbers = task, examples, numbers
-        self.training, self.epoch = training, epoch
-        self.order = np.random.default_rng([training.seed, epoch]).permutation(len(examples))
 
-    def __len__(self) -> int:
-        return math.ceil(len(self.order) / int(self.training.batch_size))
+    def lesson(self, rows: np.ndarray, weights: np.ndarray, key: tuple[int, int, int]) -> Lesson:
+        chosen = [self.examples[row] for row in rows.tolist()]
+        arrays = self.task.arrays([self.task.read(x) for x, _ in chosen])
+        arrays = self.task.augment(arrays, self.training, *key[1:])
+        return Lesson(arrays, {"logits": self.targets([label for _, label in chosen])}, {"logits": weights})
 
-    def __iter__(self) -> Iterator[Lesson]:
-        # A sequence's own would take an IndexError of a task's for the end.
-        return (self[place] for place in range(len(self)))
-
-    def __getitem__(self, place: Any) -> Lesson:  # type: ignore[override]
-        size = self.training.batch_size
-        chosen = [self.examples[i] for i in self.order[place * size : (place + 1) * size]]
-        if not chosen:
-            raise IndexError(place)
-        # Rows are rounded up, with weight 0, so that few shapes compile; by other examples, since batch
-        # normalization knows no weights.
-        rows = rows_bucket(len(chosen), size)
-        others = [self.examples[int(i)] for i in np.resize(self.order, rows - len(chosen))]
-        arrays = self.task.arrays([self.task.read(x) for x, _ in (*chosen, *others)])
-        arrays = self.task.augment(arrays, self.training, self.epoch, place)
-        targets = self.targets([label for _, label in chosen], rows)
-        weights = np.zeros(rows, "float32")
-        weights[: len(chosen)] = 1
-        return Lesson(arrays, {"logits": targets}, {"logits": weights})
-
-    def targets(self, labels: Sequence[Any], rows: int) -> np.ndarray:
-        """What is to be learned: the number of each example's class, and any in the rows behind them."""
-        found = np.zeros(rows, "int32")
-        found[: len(labels)] = [self.numbers[label] for label in labels]
-        return found
+    def targets(self, labels: Sequence[Any]) -> np.ndarray:
+        """What is to be learned: the number of each example's class."""
+        return np.array([self.numbers[label] for label in labels], "int32")
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

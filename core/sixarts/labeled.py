@@ -73,6 +73,7 @@ def numbered(labels: Sequence[str], wanted: Iterable[str]) -> dict[str, int]:
 class LabeledModel(Model):
     """A model that tells classes apart. A family states its head, and how its processor takes new labels."""
 
+    stated = Model.stated | {"id2label", "label2id", "num_labels"}
     #: Published names of the weights whose last axis, as Keras has them, is the classes'.
     head: ClassVar[tuple[str, ...]]
 

@@ -20,6 +20,7 @@ from sixarts.compiled import Compiled, to_numpy
 from sixarts.device import Device
 from sixarts.errors import CheckpointError, SixartsError, TrainingError
 from sixarts.readers.json_file import read_json, read_optional_json, write_json
+from sixarts.readers.limits import Limit, check, only
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -58,6 +59,10 @@ class Model:
     processor_class: ClassVar[type[Processor]]
     #: Weights of published files that the network does not need, as glob patterns.
     ignored: ClassVar[tuple[str, ...]] = ()
+    #: Settings with their usual values, what each may be, and what ``config.json`` holds beside them.
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    limits: ClassVar[Mapping[str, Limit]] = {}
+    stated: ClassVar[frozenset[str]] = frozenset(("model_type", "architectures"))
     #: Names that ``sixarts.new`` may set in ``config.json``; none is checked where it is empty.
     settings: ClassVar[frozenset[str]] = frozenset()
 
@@ -110,8 +115,14 @@ class Model:
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
-        """A complete ``config.json`` for a new network, from the few values that a person states."""
-        raise NotImplementedError
+        """A complete ``config.json`` for a new network, from the few values that a person states.
+
+        By default that of a layout of one's own, which has no other names than ``defaults`` and ``stated``.
+        """
+        full = {"model_type": cls.family, "architectures": [cls.__name__], **cls.defaults, **config}
+        only(full, {*cls.defaults, *cls.stated}, cls.family)
+        check(full, cls.limits)
+        return full
 
     def sized(self, processor: Processor) -> dict[str, Any]:
         """The configuration with the sizes that a new processor asks for, e.g. its vocabulary's."""

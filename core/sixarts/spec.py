@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 #: The version of this contract. A plugin states the one that it was written for in ``API_VERSION``.
 API_VERSION = "1"
@@ -89,6 +89,23 @@ class FamilySpec:
     extra: str | None = None
     requires: tuple[str, ...] = ()
     registered_names: tuple[str, ...] = ()
+
+    @classmethod
+    def own(cls, package: str, model: str, signature: str, **more: Any) -> Self:
+        """A family in a layout of its project's own, which goes by the names of its module and its class.
+
+        Args:
+            package: that holds the module.
+            model: ``"module:Class"``.
+            signature: what it maps.
+            **more: what else a family states, or states otherwise.
+
+        >>> FamilySpec.own("shop", "bag:Bag", "item -> ranking").architectures
+        ('Bag',)
+        """
+        name, _, kind = model.partition(":")
+        usual = {"model_types": (name,), "architectures": (kind,), **more}
+        return cls(name, signature, f"{package}.{model}", **usual)
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Whether ``config`` (a parsed ``config.json``) is of this family, task head included.

@@ -226,6 +226,13 @@ class Task:
         """The network that ``fit`` trains: the model's own, or another over the same variables."""
         return self.model.network
 
+    def judge(self, examples: Sequence[Any], options: Any, progress: bool | None) -> Metrics:
+        """Answers what :meth:`collect` gave and measures it; for data that is not answered pair by pair, a
+        task has its own way."""
+        inputs, targets = [pair[0] for pair in examples], [pair[1] for pair in examples]
+        results = list(self._streamed(inputs, options, "raise", progress, len(inputs)))
+        return self.measure(results, targets, options)
+
     def measure(self, results: Sequence[Any], targets: Sequence[Any], options: Any) -> Metrics:
         """The field's own metric, from the field's own library."""
         raise NotImplementedError
@@ -456,19 +463,12 @@ class Task:
             **options: as in a call.
         """
         chosen = self.chosen(**options)
-        judged = self.collect(examples, "example")
-        inputs, targets = [pair[0] for pair in judged], [pair[1] for pair in judged]
-        results = list(self._streamed(inputs, chosen, "raise", progress, len(inputs)))
-        metrics = self.measure(results, targets, chosen)
-        self.recorded(metrics, dataset, split, chosen)
-        return metrics
-
-    def recorded(self, metrics: Metrics, dataset: str | None, split: str, options: Any) -> None:
-        """Keeps figures on data that has a name, for the card."""
+        metrics = self.judge(self.collect(examples, "example"), chosen, progress)
         if dataset is not None:
             usual = vars(self.Options())
-            stated = {name: value for name, value in vars(options).items() if value != usual[name]}
+            stated = {name: value for name, value in vars(chosen).items() if value != usual[name]}
             self.record.measured.append(Measured(metrics, dataset, split=split, options=plain(stated)))
+        return metrics
 
     def footprint(self, x: Any = None, *, repeats: int = 5, **options: Any) -> Footprint:
         """What one call costs: parameters, bytes, operations, time, energy.

@@ -22,7 +22,7 @@ from sixarts.media.preparation import FILE, IMAGENET, SIDE, Normalization, kind_
 from sixarts.model import read_json, write_json
 from sixarts.networks.published import Targets, convolution, norm
 from sixarts.networks.residual import CHANNELS
-from sixarts.readers.limits import check, number, only, whole
+from sixarts.readers.limits import number, whole
 from sixarts_detection.detection_model import DetectionModel, DetectionProcessor
 
 DEFAULTS: dict[str, Any] = {
@@ -39,6 +39,29 @@ DEFAULTS: dict[str, Any] = {
 STRIDES = (8, 16, 32)
 #: The largest exponent of a distance: 400 times the stride.
 REACH = 6.0
+
+LIMITS = {
+    "image_size": (
+        lambda value: (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(side(length) and length % STRIDES[-1] == 0 for length in value)
+        ),
+        f"height and width, multiples of {STRIDES[-1]} up to {SIDE}",
+    ),
+    "stem": whole(1, 4096),
+    "widths": (
+        lambda value: (
+            isinstance(value, list)
+            and len(value) == 4
+            and all(type(width) is int and 1 <= width <= 4096 for width in value)
+        ),
+        "a list of four widths from 1 to 4,096",
+    ),
+    "pyramid": whole(1, 4096),
+    "head_layers": whole(1, 16),
+    "threshold": number(0, 1),
+}
 
 
 class FcosProcessor(DetectionProcessor):
@@ -107,19 +130,13 @@ class Fcos(DetectionModel):
 
     family = "fcos"
     processor_class = FcosProcessor
+    defaults, limits = DEFAULTS, LIMITS
     settings = frozenset(DEFAULTS)
     head = ("class_head.weight", "class_head.bias")
     scoring = "sigmoid"
     overlapping = True
     queries = False
     fused = False
-
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        only(config, {*DEFAULTS, "id2label", "label2id", "num_labels"}, cls.family)
-        full = {**DEFAULTS, **config}
-        check(full, LIMITS)
-        return full
 
     def processor_for(self, labels: Sequence[str]) -> FcosProcessor:
         if self.built:
@@ -268,27 +285,3 @@ class Reach(layers.Layer):  # type: ignore[misc]
         low, high = places[:, :2] - reach[..., :2], places[:, :2] + reach[..., 2:]
         sides = ops.cast(ops.flip(extent, axis=-1), "float32")[:, None]
         return ops.concatenate([(low + high) / 2 / sides, (high - low) / sides], axis=-1)
-
-
-LIMITS = {
-    "image_size": (
-        lambda value: (
-            isinstance(value, list)
-            and len(value) == 2
-            and all(side(length) and length % STRIDES[-1] == 0 for length in value)
-        ),
-        f"height and width, multiples of {STRIDES[-1]} up to {SIDE}",
-    ),
-    "stem": whole(1, 4096),
-    "widths": (
-        lambda value: (
-            isinstance(value, list)
-            and len(value) == 4
-            and all(type(width) is int and 1 <= width <= 4096 for width in value)
-        ),
-        "a list of four widths from 1 to 4,096",
-    ),
-    "pyramid": whole(1, 4096),
-    "head_layers": whole(1, 16),
-    "threshold": number(0, 1),
-}

@@ -6,16 +6,16 @@ learned from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sixarts.batching import rows_bucket
 from sixarts.classification import probabilities
 from sixarts.errors import OptionError
 from sixarts.labeled import numbered
+from sixarts.lessons import Batches
 from sixarts.media.images import image_size, read_image
 from sixarts.training import Lesson, Training
 from sixarts_detection.assignment import Assigned, aligned, matched
@@ -60,8 +60,8 @@ def losses(model: Any) -> dict[str, Any]:
     return {"logits": scores, "boxes": Boxes(distance=5.0 if model.queries else 0.0)}
 
 
-class Lessons(Sequence[Lesson]):
-    """Shuffled batches of pictures of one canvas each, made when they are asked for.
+class Lessons(Batches):
+    """Shuffled batches of pictures of one canvas each.
 
     Args:
         model: what learns.
@@ -71,7 +71,7 @@ class Lessons(Sequence[Lesson]):
     """
 
     def __init__(self, model: Any, examples: Sequence[Any], training: Any, epoch: int) -> None:
-        self.model, self.examples, self.training, self.epoch = model, examples, training, epoch
+        self.model, self.examples = model, examples
         said = (label for _, target in examples for label in objects_of(target).labels)
         self.numbers = numbered(model.processor.labels, said)
         random = np.random.default_rng([training.seed, epoch])
@@ -81,27 +81,18 @@ class Lessons(Sequence[Lesson]):
             groups.setdefault(canvas, []).append(int(index))
         size = training.batch_size
         batches = [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
-        self.batches = [batches[place] for place in random.permutation(len(batches))]
+        shuffled = [batches[place] for place in random.permutation(len(batches))]
+        super().__init__(shuffled, training, epoch)
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Lesson]:
-        return (self[place] for place in range(len(self)))
-
-    def __getitem__(self, place: Any) -> Lesson:  # type: ignore[override]
-        chosen = self.batches[place]
-        random = np.random.default_rng([self.training.seed, self.epoch, place])
-        rows = rows_bucket(len(chosen), self.training.batch_size)
-        # Rows are rounded up so that few shapes compile: by pictures, since batch normalization knows no
-        # weights, that count for nothing.
-        examples = [self.examples[index] for index in np.resize(chosen, rows)]
+    def lesson(self, rows: np.ndarray, weights: np.ndarray, key: tuple[int, int, int]) -> Lesson:
+        random = np.random.default_rng(key)
+        examples = [self.examples[row] for row in rows.tolist()]
         pictures, objects = zip(*(self._drawn(example, random) for example in examples), strict=True)
         arrays = self.model.processor.arrays(pictures)
         outputs = self.model(arrays)
         truths = [self._truth(entry, picture.shape) for entry, picture in zip(objects, pictures, strict=True)]
         learned = [self._assigned(outputs, row, arrays, truth) for row, truth in enumerate(truths)]
-        return Lesson(arrays, *self._targets(outputs, truths, learned, len(chosen)))
+        return Lesson(arrays, *self._targets(outputs, truths, learned, int(weights.sum())))
 
     def _drawn(self, example: Any, random: np.random.Generator) -> tuple[np.ndarray, Objects]:
         picture, (boxes, labels) = read_image(example[0]), objects_of(example[1])

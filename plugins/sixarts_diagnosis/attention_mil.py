@@ -16,7 +16,7 @@ from sixarts.checkpoint import Target
 from sixarts.errors import TrainingError
 from sixarts.labeled import LabeledModel, labels_of
 from sixarts.networks.published import Targets, dense
-from sixarts.readers.limits import TRUTH, check, number, only, whole
+from sixarts.readers.limits import TRUTH, number, whole
 from sixarts_diagnosis.tile_processor import TileProcessor
 
 DEFAULTS: dict[str, Any] = {
@@ -51,17 +51,11 @@ class AttentionMil(LabeledModel):
 
     family = "attention_mil"
     processor_class = TileProcessor
+    defaults, limits = DEFAULTS, LIMITS
     settings = frozenset(DEFAULTS) | {"id2label", "label2id"}
     head = ("classifier.weight", "classifier.bias")
     cut = "features"
     pools_tiles = True
-
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        only(config, {*DEFAULTS, "id2label", "label2id", "num_labels"}, cls.family)
-        full = {**DEFAULTS, **config}
-        check(full, LIMITS)
-        return full
 
     def build(self, initializer: str) -> keras.Model:
         c, policy = self.config, self.device.policy

@@ -18,7 +18,7 @@ from sixarts.labeled import labels_of
 from sixarts.networks.image_model import ImageModel
 from sixarts.networks.published import Targets, convolution, norm
 from sixarts.networks.residual import CHANNELS
-from sixarts.readers.limits import check, number, only, some, whole
+from sixarts.readers.limits import number, some, whole
 from sixarts_diagnosis.mlp_ensemble import Average, Members
 
 DEFAULTS: dict[str, Any] = {
@@ -51,6 +51,7 @@ class Cnn(ImageModel):
     """
 
     family = "cnn"
+    defaults, limits = DEFAULTS, LIMITS
     settings = frozenset(DEFAULTS) | {"id2label", "label2id"}
     head = ("head.weight", "head.bias")
     focus = "last"
@@ -58,9 +59,7 @@ class Cnn(ImageModel):
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
-        only(config, {*DEFAULTS, "id2label", "label2id", "num_labels"}, cls.family)
-        full = {**DEFAULTS, **config}
-        check(full, LIMITS)
+        full = super().configure(**config)
         if full["image_size"] >> (len(full["widths"]) - 1) < 2:
             raise CheckpointError(
                 f"image_size={full['image_size']} and {len(full['widths'])} widths; expected maps of 2 × 2 "

@@ -6,7 +6,7 @@ record touches nothing but the answer to itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,11 +193,12 @@ def baseline_odds(schema: Schema, readings: Readings, classes: np.ndarray, repea
 
 @dataclass(frozen=True)
 class Compared:
-    """Two rankings of the same records.
+    """Two judges of the same records, by one measure.
 
     Attributes:
-        ours, theirs: AUC, the mean over repeats.
-        difference, low, high: of the two, with its 95 % interval by the paired bootstrap.
+        ours, theirs: the measure, the mean over repeats.
+        difference, low, high: of the two, with its interval by the paired bootstrap over records.
+        better: 1 where more is better, -1 where less is.
     """
 
     ours: float
@@ -205,6 +206,7 @@ class Compared:
     difference: float
     low: float
     high: float
+    better: int = 1
 
     def __str__(self) -> str:
         return (
@@ -215,27 +217,35 @@ class Compared:
     @property
     def verdict(self) -> str:
         """What the interval says, in words."""
-        if self.low > 0:
-            return "above it"
-        return "below it" if self.high < 0 else "not told apart from it"
+        if self.low <= 0 <= self.high:
+            return "not told apart from it"
+        return "better than it" if (self.low > 0) == (self.better > 0) else "worse than it"
 
 
-def compared(classes: np.ndarray, ours: np.ndarray, theirs: np.ndarray, draws: int = DRAWS) -> Compared:
-    """AUC of two rankings, on the same draws of records.
+def compared(
+    classes: np.ndarray, ours: np.ndarray, theirs: np.ndarray, draws: int = DRAWS, level: float = 0.95
+) -> dict[str, Compared]:
+    """Two judges by each of :data:`MEASURES`, on the same draws of records.
 
     Args:
         classes: 1 for the disease ``[n]``.
         ours, theirs: log-odds ``[repeats, n]``.
+        draws: of the bootstrap.
+        level: of its intervals.
     """
-    one, other = auc(classes, ours), auc(classes, theirs)
     random = np.random.default_rng(0)
-    found = []
-    for _ in range(draws):
-        rows = random.integers(0, len(classes), len(classes))
-        if 0 < classes[rows].sum() < len(rows):
-            found.append(auc(classes[rows], ours[:, rows]) - auc(classes[rows], theirs[:, rows]))
-    low, high = np.quantile(found, (0.025, 0.975))
-    return Compared(one, other, one - other, float(low), float(high))
+    drawn = [random.integers(0, len(classes), len(classes)) for _ in range(draws)]
+    drawn = [rows for rows in drawn if 0 < classes[rows].sum() < len(rows)]
+    tails = (0.5 - level / 2, 0.5 + level / 2)
+    found = {}
+    for name, (measure, better) in MEASURES.items():
+        one, other = measure(classes, ours), measure(classes, theirs)
+        apart = [
+            measure(classes[rows], ours[:, rows]) - measure(classes[rows], theirs[:, rows]) for rows in drawn
+        ]
+        low, high = np.quantile(apart, tails)
+        found[name] = Compared(one, other, one - other, float(low), float(high), better)
+    return found
 
 
 def auc(classes: np.ndarray, odds: np.ndarray) -> float:
@@ -249,3 +259,29 @@ def auc(classes: np.ndarray, odds: np.ndarray) -> float:
     ones = int(classes.sum())
     ranks = rankdata(odds, axis=-1)[:, classes == 1].sum(axis=1)
     return float(((ranks - ones * (ones + 1) / 2) / (ones * (len(classes) - ones))).mean())
+
+
+def log_loss(classes: np.ndarray, odds: np.ndarray) -> float:
+    """Mean over repeats and records of the cross-entropy, in nats.
+
+    >>> round(log_loss(np.array([0, 1]), np.zeros((1, 2))), 4)
+    0.6931
+    """
+    return float(np.logaddexp(0, np.where(classes == 1, -odds, odds)).mean())
+
+
+def brier(classes: np.ndarray, odds: np.ndarray) -> float:
+    """Mean over repeats and records of the squared error of the probability (Brier 1950).
+
+    >>> brier(np.array([0, 1]), np.zeros((1, 2)))
+    0.25
+    """
+    return float(((0.5 * (1 + np.tanh(0.5 * odds)) - classes) ** 2).mean())
+
+
+#: Measure to what computes it of labels ``[n]`` and log-odds ``[repeats, n]``, and 1 where more is better.
+MEASURES: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], int]] = {
+    "AUC": (auc, 1),
+    "log loss": (log_loss, -1),
+    "Brier score": (brier, -1),
+}

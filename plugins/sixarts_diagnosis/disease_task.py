@@ -268,7 +268,7 @@ class DiseaseDiagnosis(Classifier):
         known = self.model.processor.labels
         if not set(found.labels) <= set(known):
             raise InputError(f"a label that this model does not know; expected one of {', '.join(known)}")
-        return RecordLessons(self, found, numbered(known, ()), training, epoch)
+        return RecordLessons(self.model.processor, found, numbered(known, ()), training, epoch)
 
     def judging(self, training: Any) -> Any:
         return replace(training, hide=0.0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from keras import layers
 
 from sixarts.errors import CheckpointError, TrainingError
 from sixarts.labeled import LabeledModel, labels_of, naming
-from sixarts.readers.limits import NAME, Limit, check, only, some, whole
+from sixarts.readers.limits import NAME, Limit, check, some, whole
 from sixarts_diagnosis.record_processor import RecordProcessor
 from sixarts_diagnosis.reliability import KEY, Reliability
 from sixarts_diagnosis.schema import COLUMNS_CAP
@@ -30,18 +30,12 @@ class RecordModel(LabeledModel):
 
     processor_class = RecordProcessor
     cut = "features"
-    defaults: ClassVar[Mapping[str, Any]]
-    limits: ClassVar[Mapping[str, Limit]]
-    #: What ``config.json`` holds beside a family's own settings.
-    stated: ClassVar[frozenset[str]] = frozenset(
-        ("id2label", "label2id", "widths", "disease", "model_type", "architectures", KEY)
-    )
+    stated = LabeledModel.stated | {"widths", "disease", KEY}
 
     @classmethod
     def configure(cls, /, **config: Any) -> dict[str, Any]:
-        only(config, cls.stated | set(cls.defaults), cls.family)
-        full = {"model_type": cls.family, **cls.defaults, **config}
-        check(full, {**LIMITS, **cls.limits})
+        full = super().configure(**config)
+        check(full, LIMITS)
         if "id2label" in full:
             labels = labels_of(full)
             if full.get("disease") and full["disease"] not in labels:

@@ -18,7 +18,7 @@ from keras import layers, ops
 from sixarts.checkpoint import Target
 from sixarts.model import Model
 from sixarts.networks.published import Targets, convolution, dense
-from sixarts.readers.limits import NAME, TRUTH, Limit, check, one_of, only, some, whole
+from sixarts.readers.limits import NAME, TRUTH, Limit, one_of, some, whole
 from sixarts_game_ai.agent_processor import AgentProcessor
 from sixarts_game_ai.flat_network import FlatNetwork
 
@@ -46,6 +46,7 @@ class AgentModel(Model):
     processor_class = AgentProcessor
     cut = "observation"
     fused = True
+    limits = LIMITS
     defaults: ClassVar[Mapping[str, Any]] = {
         "body": "auto",
         "hidden": [64, 64],
@@ -54,13 +55,6 @@ class AgentModel(Model):
     }
     #: What a behavior's examples are learned from: the output that names actions.
     taught: ClassVar[str]
-
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        full = {"model_type": cls.family, "architectures": [cls.__name__], **cls.defaults, **config}
-        only(full, {*cls.defaults, "model_type", "architectures"}, cls.family)
-        check(full, LIMITS)
-        return full
 
     def sized(self, processor: AgentProcessor) -> dict[str, Any]:
         """The body that the observation asks for."""

@@ -6,8 +6,6 @@ from sixarts.spec import FamilySpec, ModelEntry, TaskSpec
 
 SIGNATURE = "observation -> action"
 EXTRA = "game-ai"
-#: Family to its class.
-FAMILIES = {"ppo": "ppo:PPO", "dqn": "dqn:DQN"}
 
 TASK = TaskSpec(
     name="game-agent",
@@ -44,15 +42,8 @@ TASK = TaskSpec(
 )
 
 FAMILY_SPECS = [
-    FamilySpec(
-        name=name,
-        signature=SIGNATURE,
-        model=f"sixarts_game_ai.{model}",
-        model_types=(name,),
-        architectures=(model.partition(":")[2],),
-        files=("environment.json",),
-    )
-    for name, model in FAMILIES.items()
+    FamilySpec.own("sixarts_game_ai", model, SIGNATURE, files=("environment.json",))
+    for model in ("ppo:PPO", "dqn:DQN")
 ]
 
 MODELS = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,16 @@ from sixarts_game_ai.episodes import LONGEST, play
 from sixarts_game_ai.filming import check_film
 from sixarts_game_ai.lanes import LaneError
 from sixarts_game_ai.playing import Player
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Episodes by which an agent is judged: where, with which settings, how many, and of which seeds."""
+
+    source: Source
+    settings: Mapping[str, Any]
+    episodes: int
+    seed: int
 
 
 class GameAgent(Task):
@@ -266,9 +276,6 @@ class GameAgent(Task):
         *,
         episodes: int = 100,
         seed: int = 0,
-        dataset: str | None = None,
-        split: str = "test",
-        progress: bool | None = None,
         **options: Any,
     ) -> Metrics:
         """Returns of episodes, or how often the agent does what examples did, with 95 % intervals.
@@ -280,26 +287,28 @@ class GameAgent(Task):
                 that are the same (numbered), or the mean squared error (continuous).
             episodes: how many, each of a seed of its own.
             seed: of their seeds.
-            dataset: what the data is called; with a name, the figures go on the card that ``save`` writes.
-            split: which part of it the examples are.
-            progress: as in ``stream``.
-            **options: as in a call.
+            **options: as in a call, and ``dataset``, ``split`` and ``progress`` as for every task.
         """
-        if examples is not None and not is_source(examples):
-            return super().evaluate(examples, dataset=dataset, split=split, progress=progress, **options)
-        chosen = self.chosen(**options)
-        if episodes < 1:
-            raise OptionError(f"episodes={episodes!r}; expected 1 or more")
-        source, settings = self._source(examples)
+        if examples is None or is_source(examples):
+            if episodes < 1:
+                raise OptionError(f"episodes={episodes!r}; expected 1 or more")
+            examples = Trial(*self._source(examples), episodes, seed)
+        return super().evaluate(examples, **options)
+
+    def collect(self, examples: Any, kind: str) -> Any:
+        return examples if isinstance(examples, Trial) else super().collect(examples, kind)
+
+    def judge(self, examples: Any, options: Any, progress: bool | None) -> Metrics:
+        if not isinstance(examples, Trial):
+            return super().judge(examples, options, progress)
         try:
-            found = play(self.model, source, episodes, [seed, 0], settings)
+            found = play(
+                self.model, examples.source, examples.episodes, [examples.seed, 0], examples.settings
+            )
         except LaneError as error:
             raise InputError(str(error)) from error
-        metrics = episode_metrics(
-            [each.total for each in found], [each.length for each in found], named(source)
-        )
-        self.recorded(metrics, dataset, split, chosen)
-        return metrics
+        returns, lengths = [each.total for each in found], [each.length for each in found]
+        return episode_metrics(returns, lengths, named(examples.source))
 
     def measure(self, results: Sequence[Any], targets: Sequence[Any], options: Any) -> Metrics:
         if self.model.processor.spaces.continuous:

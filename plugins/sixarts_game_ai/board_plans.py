@@ -36,7 +36,9 @@ _BASE = SelfPlayTraining(
 )
 PLANS = {
     "connect-four": Plan(
-        "connect_four", {"filters": 32, "blocks": 5}, replace(_BASE, openings=24, mirror=True)
+        "connect_four",
+        {"filters": 32, "blocks": 5},
+        replace(_BASE, iterations=90, openings=24, mirror=True),
     ),
     "breakthrough": Plan(
         "breakthrough(columns=6,rows=6)",

@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
+from sixarts.cli.recipes import run
 
 #: Name of a starter to what makes it of a data folder and a working folder.
 RECIPES = {
@@ -22,15 +20,5 @@ RECIPES = {
     "minatar-space-invaders": "sixarts_game_ai.agent_recipe:minatar_space_invaders",
 }
 
-
-def main(arguments: list[str]) -> None:
-    """Runs the recipe that is named."""
-    if len(arguments) != 3 or arguments[0] not in RECIPES:
-        raise SystemExit(f"usage: python -m sixarts_game_ai.recipe {{{'|'.join(RECIPES)}}} DATA FOLDER")
-    name, data, folder = arguments
-    module, _, function = RECIPES[name].partition(":")
-    getattr(importlib.import_module(module), function)(Path(data), Path(folder))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run("sixarts_game_ai", RECIPES)

@@ -54,6 +54,7 @@ class BERT4Rec(Transformer):
         "item_bias": True,
         "scale_embedding": False,
         "initializer_range": 0.02,
+        "distributed": False,
         "mask_share": 0.3,
     }
     settings = frozenset(defaults) - {"num_items", "objective", "model_type", "architectures"}

@@ -7,12 +7,8 @@ from sixarts.spec import FamilySpec, ModelEntry, TaskSpec
 SIGNATURE = "record -> probability"
 EXTRA = "recommendation"
 REQUIRES = ("keras_rs", "sklearn")
-#: Family to its class, and the modules that it needs.
-FAMILIES = {
-    "deepfm": ("deepfm:DeepFM", ("keras_rs",)),
-    "dcn_v2": ("dcn_v2:DCNv2", ("keras_rs",)),
-    "wide_deep": ("wide_deep:WideDeep", ()),
-}
+#: Families, and the modules that each needs.
+FAMILIES = {"deepfm:DeepFM": ("keras_rs",), "dcn_v2:DCNv2": ("keras_rs",), "wide_deep:WideDeep": ()}
 
 
 def _basket(item: str, *basket: str) -> dict[str, object]:
@@ -61,17 +57,15 @@ TASK = TaskSpec(
 )
 
 FAMILY_SPECS = [
-    FamilySpec(
-        name=name,
-        signature=SIGNATURE,
-        model=f"sixarts_recommendation.{model}",
-        model_types=(name,),
-        architectures=(model.partition(":")[2],),
+    FamilySpec.own(
+        "sixarts_recommendation",
+        model,
+        SIGNATURE,
         files=("schema.json",),
         extra=EXTRA if requires else None,
         requires=requires,
     )
-    for name, (model, requires) in FAMILIES.items()
+    for model, requires in FAMILIES.items()
 ]
 
 MODELS = [

@@ -14,6 +14,7 @@ from sixarts.batching import Batch, rows_bucket
 from sixarts.compiled import to_numpy
 from sixarts.errors import OptionError
 from sixarts.explanation import Attribution, Explanation
+from sixarts.lessons import Batches, mixed
 from sixarts.media.tables import is_table, rows
 from sixarts.progress import progress_bar
 from sixarts.result import Metrics
@@ -217,32 +218,15 @@ class ClickPrediction(Task):
 
     # Judging.
 
-    def evaluate(
-        self,
-        examples: Any,
-        *,
-        dataset: str | None = None,
-        split: str = "test",
-        progress: bool | None = None,
-        **options: Any,
-    ) -> Metrics:
-        """AUC, log loss, accuracy and calibration error over records with outcomes, with 95 % intervals.
+    def judge(self, examples: Any, options: Any, progress: bool | None) -> Metrics:
+        """AUC, log loss, accuracy and calibration error, with 95 % intervals.
 
-        Args:
-            examples: as for ``fit``; every record is held against the schema before anything is computed.
-            dataset: what the data is called; with a name, the figures go on the card that ``save`` writes.
-            split: which part of it the examples are.
-            progress: as in ``stream``.
-            **options: as in a call.
+        Every record is held against the schema before anything is computed.
         """
-        chosen = self.chosen(**options)
         schema = self.model.schema
-        found = Given(examples, "example").prepare(schema, chosen.target or schema.target)
-        metrics = probability_metrics(
-            self.chances(found, chosen.batch_size, progress), found.outcomes, chosen.threshold
-        )
-        self.recorded(metrics, dataset, split, chosen)
-        return metrics
+        found = examples.prepare(schema, options.target or schema.target)
+        chances = self.chances(found, options.batch_size, progress)
+        return probability_metrics(chances, found.outcomes, options.threshold)
 
     def chances(self, records: Prepared, batch_size: int = 256, progress: bool | None = False) -> np.ndarray:
         """The probability of the positive outcome of each record, ``[n]``."""
@@ -328,33 +312,19 @@ class ClickPrediction(Task):
         return self.model.flops()
 
 
-class ClickLessons(Sequence[Lesson]):
-    """Shuffled batches of records, with a share of the negatives; made when they are asked for."""
+class ClickLessons(Batches):
+    """Shuffled batches of records, with a share of the negatives."""
 
     def __init__(self, records: Prepared, training: Any, epoch: int) -> None:
-        self.records, self.size = records, training.batch_size
-        random = np.random.default_rng([training.seed, epoch])
-        kept = np.arange(len(records))
+        self.records, kept = records, np.arange(len(records))
         if training.negatives < 1:
+            random = np.random.default_rng([training.seed, epoch, 1])
             kept = kept[(records.outcomes == 1) | (random.random(len(records)) < training.negatives)]
-        self.order = random.permutation(kept)
+        super().__init__([kept[part] for part in mixed(len(kept), training, epoch)], training, epoch)
 
-    def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.size)
-
-    def __iter__(self) -> Iterator[Lesson]:
-        # A sequence's own would take an IndexError of a task's for the end.
-        return (self[place] for place in range(len(self)))
-
-    def __getitem__(self, place: Any) -> Lesson:  # type: ignore[override]
-        chosen = self.order[place * self.size : (place + 1) * self.size]
-        if not len(chosen):
-            raise IndexError(place)
-        # Rows are rounded up, with weight 0, so that few shapes compile.
-        rows_ = rows_bucket(len(chosen), self.size)
-        encoded = self.records.arrays(np.resize(chosen, rows_))
-        outcomes = np.resize(self.records.outcomes[chosen], rows_).astype("float32")
-        weights = (np.arange(rows_) < len(chosen)).astype("float32")
+    def lesson(self, rows: np.ndarray, weights: np.ndarray, key: tuple[int, int, int]) -> Lesson:
+        encoded = self.records.arrays(rows)
+        outcomes = self.records.outcomes[rows].astype("float32")
         arrays = {"ids": encoded.ids, "weights": encoded.weights}
         return Lesson(arrays, {"logits": outcomes}, {"logits": weights})
 

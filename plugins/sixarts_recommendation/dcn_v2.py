@@ -40,6 +40,7 @@ class DCNv2(RecordModel):
     }
     settings = frozenset(defaults)
     limits: ClassVar[Mapping[str, Limit]] = {
+        **RecordModel.limits,
         "crosses": whole(1, 16),
         "rank": whole(0, 2**12),
         "structure": one_of("parallel", "stacked"),

@@ -39,6 +39,7 @@ class GRU4Rec(SequenceModel):
         "item_bias": True,
         "scale_embedding": False,
         "initializer_range": 0.05,
+        "distributed": False,
     }
     settings = frozenset(defaults) - {
         "num_items",

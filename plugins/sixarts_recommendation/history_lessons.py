@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from sixarts.batching import rows_bucket
+from sixarts.lessons import Batches, mixed
 from sixarts.training import Lesson
 from sixarts_recommendation.sequences import Sequences
 
@@ -16,7 +14,7 @@ from sixarts_recommendation.sequences import Sequences
 LOW = 1e9
 
 
-class HistoryLessons(Sequence[Lesson]):
+class HistoryLessons(Batches):
     """Batches of an epoch: each item of each session once, in a mixed order.
 
     What is known of a session is what came before the item (``window`` items of it), or all the others where
@@ -30,50 +28,35 @@ class HistoryLessons(Sequence[Lesson]):
     """
 
     def __init__(self, model: Any, sequences: Sequences, training: Any, epoch: int) -> None:
-        self.model, self.sequences, self.training, self.epoch = model, sequences, training, epoch
+        self.model, self.sequences = model, sequences
         lengths = np.asarray(sequences.lengths)
         starts = np.where(lengths > 1, lengths - (1 if training.window else 0), 0)
         self.ends = np.cumsum(starts)
-        random = np.random.default_rng([training.seed, epoch])
-        self.order = random.permutation(int(self.ends[-1]) if len(self.ends) else 0)
+        super().__init__(mixed(int(self.ends[-1]) if len(self.ends) else 0, training, epoch), training, epoch)
         counts = np.maximum(model.items.count_of_each(), 1)
         self.log_q = np.log(counts / counts.sum())
 
-    def __len__(self) -> int:
-        return math.ceil(len(self.order) / int(self.training.batch_size))
-
-    def __iter__(self) -> Iterator[Lesson]:
-        # A sequence's own would take an IndexError of a task's for the end.
-        return (self[place] for place in range(len(self)))
-
-    def __getitem__(self, place: Any) -> Lesson:  # type: ignore[override]
-        size = self.training.batch_size
-        chosen = self.order[place * size : (place + 1) * size]
-        if not len(chosen):
-            raise IndexError(place)
-        rows = rows_bucket(len(chosen), size)
-        filled = np.resize(chosen, rows)
-        owners = np.searchsorted(self.ends, filled, "right")
-        inside = filled - np.where(owners > 0, self.ends[np.maximum(owners - 1, 0)], 0)
-        histories, items = [], np.empty(rows, "int64")
-        random = np.random.default_rng([self.training.seed, self.epoch, place])
+    def lesson(self, rows: np.ndarray, weights: np.ndarray, key: tuple[int, int, int]) -> Lesson:
+        owners = np.searchsorted(self.ends, rows, "right")
+        inside = rows - np.where(owners > 0, self.ends[np.maximum(owners - 1, 0)], 0)
+        histories, items = [], np.empty(len(rows), "int64")
+        random = np.random.default_rng(key)
         for row, (owner, at) in enumerate(zip(owners, inside, strict=True)):
             known, items[row] = self._example(np.asarray(self.sequences[int(owner)]), int(at), random)
             histories.append(known)
         catalog = self.model.processor.catalog
         arrays = catalog.arrays(items)
         if catalog.attributes:
-            arrays = catalog.hidden(arrays, random.random(rows) < self.training.id_dropout)
+            arrays = catalog.hidden(arrays, random.random(len(rows)) < self.training.id_dropout)
         log_q = self.log_q[items].astype("float32")
-        log_q[len(chosen) :] = LOW
-        weights = (np.arange(rows) < len(chosen)).astype("float32")
+        log_q[weights == 0] = LOW
         given = {
             **arrays,
             "history": self.model.histories(histories),
             "numbers": items.astype("int32"),
             "log_q": log_q,
         }
-        return Lesson(given, {"logits": np.arange(rows, dtype="int32")}, {"logits": weights})
+        return Lesson(given, {"logits": np.arange(len(rows), dtype="int32")}, {"logits": weights})
 
     def _example(self, session: np.ndarray, at: int, random: np.random.Generator) -> tuple[np.ndarray, int]:
         """What is known, and the item."""

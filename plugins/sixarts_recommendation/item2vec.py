@@ -15,8 +15,9 @@ from keras import layers, ops
 
 from sixarts.checkpoint import Target
 from sixarts.compiled import to_numpy
-from sixarts.readers.limits import NAME, check, number, only, whole
+from sixarts.readers.limits import NAME, TRUTH, number, whole
 from sixarts.training import Lesson
+from sixarts_recommendation.embedding_rows import TABLES
 from sixarts_recommendation.item_model import PROBED, REST, ItemModel, ItemProcessor, unit
 from sixarts_recommendation.items import Items
 from sixarts_recommendation.sequences import Sequences
@@ -28,6 +29,7 @@ LIMITS = {
     "num_items": whole(0, 2**28),
     "width": whole(1, 4096),
     "subsampling": number(0, 1),
+    "distributed": TRUTH,
     "model_type": NAME,
 }
 
@@ -51,7 +53,8 @@ class Item2Vec(ItemModel):
     Goldberg 2014), so that the sum ranks as the conditional probability does. Where frequent items were left
     out of the learning now and then, that is corrected for, too.
 
-    Settings: ``width`` of a vector; ``subsampling`` is what the last ``fit`` left out.
+    Settings: ``width`` of a vector; ``subsampling`` is what the last ``fit`` left out;
+    ``distributed``, whether tables are :class:`~sixarts_recommendation.embedding_rows.DistributedRows`.
 
     Example::
 
@@ -63,15 +66,14 @@ class Item2Vec(ItemModel):
     family = "item2vec"
     processor_class = ItemProcessor
     cut = "item"
-    defaults: ClassVar[Mapping[str, Any]] = {"num_items": 0, "width": 32, "subsampling": 0.0}
+    limits = LIMITS
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "num_items": 0,
+        "width": 32,
+        "subsampling": 0.0,
+        "distributed": False,
+    }
     settings = frozenset(defaults)
-
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        full = {"model_type": cls.family, "architectures": [cls.__name__], **cls.defaults, **config}
-        only(full, {*cls.defaults, "model_type", "architectures"}, cls.family)
-        check(full, LIMITS)
-        return full
 
     def sized(self, processor: Any) -> dict[str, Any]:
         return {**self.config, "num_items": len(processor.items)}
@@ -81,24 +83,24 @@ class Item2Vec(ItemModel):
         drawn = initializer if initializer == "zeros" else keras.initializers.RandomUniform(-0.5, 0.5)
         item = keras.Input((1,), dtype="int32", name="item")
         others = keras.Input((None,), dtype="int32", name="others")
-        size = {"input_dim": c["num_items"], "output_dim": c["width"], "dtype": policy}
-        self.first = layers.Embedding(**size, embeddings_initializer=drawn, name="first")
-        self.second = layers.Embedding(**size, embeddings_initializer=drawn, name="second")
+        table = TABLES[c["distributed"]]
+        self.first = table(c["num_items"], c["width"], drawn, dtype=policy, name="first")
+        self.second = table(c["num_items"], c["width"], drawn, dtype=policy, name="second")
         self.embedded = self.first(item)
         logits = Products(dtype=policy, name="logits")(self.embedded, self.second(others))
         return keras.Model({"item": item, "others": others}, {"logits": logits}, name="item2vec")
 
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         return {
-            ("first.weight",): Target(self.first.embeddings),
-            ("second.weight",): Target(self.second.embeddings),
+            ("first.weight",): Target(self.first.weight),
+            ("second.weight",): Target(self.second.weight),
         }
 
     # Searching.
 
     def table(self, name: str) -> np.ndarray:
         """The first or second vectors, ``[n, width]``."""
-        return np.asarray(to_numpy(getattr(self, name).embeddings), "float32")
+        return np.asarray(to_numpy(getattr(self, name).weight), "float32")
 
     def vectors(self, relation: str) -> np.ndarray:
         if relation == "similar":
@@ -112,7 +114,7 @@ class Item2Vec(ItemModel):
 
     def queries(self, histories: Sequence[np.ndarray], relation: str) -> np.ndarray:
         flat = np.concatenate(histories).astype("int32")
-        rows = np.asarray(to_numpy(ops.take(self.first.embeddings, flat, axis=0)), "float32")
+        rows = np.asarray(to_numpy(ops.take(self.first.weight, flat, axis=0)), "float32")
         if relation == "similar":
             rows = unit(rows)
         ends = np.cumsum([len(history) for history in histories])[:-1]
@@ -124,7 +126,7 @@ class Item2Vec(ItemModel):
     def probe(self) -> np.ndarray:
         count = self.config["num_items"]
         rows = np.unique(np.linspace(0, count - 1, min(PROBED, count)).astype("int32"))
-        both = (ops.take(layer.embeddings, rows, axis=0) for layer in (self.first, self.second))
+        both = (ops.take(layer.weight, rows, axis=0) for layer in (self.first, self.second))
         return np.concatenate([np.asarray(to_numpy(part)) for part in both])
 
     # Explaining.
@@ -173,7 +175,7 @@ class Item2Vec(ItemModel):
             return self, ()
         made = self.build_for(ItemProcessor(items))
         for name in ("first", "second"):
-            variable = getattr(made, name).embeddings
+            variable = getattr(made, name).weight
             table = np.array(to_numpy(variable))
             table[: len(self.items)] = self.table(name)
             variable.assign(table)

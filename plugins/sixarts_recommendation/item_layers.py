@@ -11,6 +11,7 @@ import keras
 from keras import layers, ops
 
 from sixarts.layers import EncoderBlock
+from sixarts_recommendation.embedding_rows import Rows
 
 
 class ItemEmbedding(layers.Layer):  # type: ignore[misc]
@@ -22,30 +23,41 @@ class ItemEmbedding(layers.Layer):  # type: ignore[misc]
         width: of a row.
         bias: whether each item has a bias on its score.
         initializer: of the rows.
+        kind: of the layer that holds them.
     """
 
     def __init__(
-        self, items: int, reserved: int, width: int, bias: bool, initializer: Any, **kwargs: Any
+        self,
+        items: int,
+        reserved: int,
+        width: int,
+        bias: bool,
+        initializer: Any,
+        kind: type[Rows] = Rows,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.items, self.reserved, self.width = items, reserved, width
-        self.biased, self.initializer = bias, initializer
+        self.items, self.reserved, self.width, self.biased = items, reserved, width, bias
+        self.held = kind(items + reserved, width, initializer, dtype=self.dtype_policy, name="rows")
 
     def build(self, shape: Any = None) -> None:
-        rows = (self.items + self.reserved, self.width)
-        self.table = self.add_weight(name="table", shape=rows, initializer=self.initializer)
+        self.held.build()
         self.bias = (
             self.add_weight(name="bias", shape=(self.items,), initializer="zeros") if self.biased else None
         )
         self.built = True
+
+    @property
+    def table(self) -> Any:
+        """The rows, a variable ``[reserved + items, width]``."""
+        return self.held.weight
 
     def compute_output_spec(self, rows: Any) -> Any:
         return keras.KerasTensor((*rows.shape, self.width), self.compute_dtype)
 
     def call(self, rows: Any) -> Any:
         """Rows ``[b, t]`` to their embeddings ``[b, t, d]``."""
-        found = ops.cast(ops.take(self.table, rows, axis=0), self.compute_dtype)
-        return found * ops.cast(rows > 0, self.compute_dtype)[..., None]
+        return self.held(rows) * ops.cast(rows > 0, self.compute_dtype)[..., None]
 
 
 class Scores(layers.Layer):  # type: ignore[misc]
@@ -102,7 +114,7 @@ class CandidateScores(layers.Layer):  # type: ignore[misc]
         return ops.concatenate([right[:, None], wrong], axis=1)
 
     def _rows(self, numbers: Any, dtype: Any) -> Any:
-        return ops.cast(ops.take(self.embedding.table, numbers + self.embedding.reserved, axis=0), dtype)
+        return ops.cast(self.embedding.held(numbers + self.embedding.reserved), dtype)
 
     def _bias(self, numbers: Any) -> Any:
         bias = self.embedding.bias

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from sixarts.errors import CheckpointError, InputError, nearest
-from sixarts.model import read_json, write_json
+from sixarts.readers.json_file import read_json, write_json
 
 FILE = "items.json"
 #: Ids among which the nearest of an unknown one is looked for.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,68 +19,66 @@ from sixarts_recommendation.sequences import Sequences
 TOGETHER = 256
 
 
-def evaluated(
-    task: Any,
-    judged: Sequences,
-    known: int,
-    options: Any,
-    negatives: int | None,
-    seed: int,
-    progress: bool | None,
-) -> Metrics:
-    """The figures; see ``NextItemTask.evaluate``.
+@dataclass(frozen=True)
+class Trial:
+    """What is to be foretold, and among what.
 
-    Args:
-        judged: histories whose last item is foretold; numbers from ``known`` on are of items that the model
-            does not have.
+    Attributes:
+        histories: of each the last item is foretold.
+        known: how many items the model has; numbers from there on are of others.
+        negatives: among how many drawn items the right one is ranked; among all of them where ``None``.
+        seed: of those that are drawn.
     """
-    ranks, shown, had = ranked(task, judged, known, options, negatives, seed, progress)
+
+    histories: Sequences
+    known: int
+    negatives: int | None
+    seed: int
+
+    def protocol(self, options: Any) -> str:
+        """How the figures are measured, in words."""
+        among = (
+            f"among all {self.known:,} items"
+            if self.negatives is None
+            else f"among {self.negatives} items drawn evenly from those not in the history, seed {self.seed}"
+        )
+        seen = "without" if options.exclude_seen else "with"
+        return (
+            f"rank of the one item that came next {among}, {seen} those of the history; ties by lower item "
+            "number; an item or history never seen in training is a miss; bootstrap intervals over histories"
+        )
+
+
+def judged(task: Any, trial: Trial, options: Any, progress: bool | None) -> Metrics:
+    """The figures; see ``NextItemTask.evaluate``."""
+    ranks, shown, had = ranked(task, trial, options, progress)
     counts = task.model.processor.items.count_of_each()
-    values = ranking_metrics.of_ranks(ranks, options.k, seed)
-    values[f"coverage@{options.k}"] = ranking_metrics.coverage(shown, known, seed)
-    values[f"popularity@{options.k}"] = ranking_metrics.popularity(shown, had, counts, seed)
-    return Metrics(values, protocol(known, options, negatives, seed), len(ranks))
-
-
-def protocol(known: int, options: Any, negatives: int | None, seed: int) -> str:
-    """How the figures are measured, in words."""
-    among = (
-        f"among all {known:,} items"
-        if negatives is None
-        else f"among {negatives} items drawn evenly from those not in the history, seed {seed}"
-    )
-    seen = "without" if options.exclude_seen else "with"
-    return (
-        f"rank of the one item that came next {among}, {seen} those of the history; ties by lower item "
-        "number; an item or history never seen in training is a miss; bootstrap intervals over histories"
-    )
+    values = ranking_metrics.of_ranks(ranks, options.k, trial.seed)
+    values[f"coverage@{options.k}"] = ranking_metrics.coverage(shown, trial.known, trial.seed)
+    values[f"popularity@{options.k}"] = ranking_metrics.popularity(shown, had, counts, trial.seed)
+    return Metrics(values, trial.protocol(options), len(ranks))
 
 
 def ranked(
-    task: Any,
-    judged: Sequences,
-    known: int,
-    options: Any,
-    negatives: int | None,
-    seed: int,
-    progress: bool | None,
+    task: Any, trial: Trial, options: Any, progress: bool | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rank of each right item, what is shown in its place ``[n, k]``, and the mean count of each history."""
-    count, k = len(judged), min(options.k, known)
+    histories, known = trial.histories, trial.known
+    count, k = len(histories), min(options.k, known)
     ranks = np.full(count, ranking_metrics.MISSED, "int64")
     shown = np.full((count, k), -1, "int64")
     had = np.zeros(count)
     counts = task.model.processor.items.count_of_each()
     refused = task.refused(options)
     # Like lengths share a batch, so that little is padded.
-    order = np.argsort(judged.lengths, kind="stable")
+    order = np.argsort(histories.lengths, kind="stable")
     size = max(options.batch_size, TOGETHER)
     with progress_bar("evaluating", count, progress) as advance:
         for start in range(0, count, size):
             places = order[start : start + size]
             asked = []
             for place in places.tolist():
-                whole = judged[place]
+                whole = histories[place]
                 if len(whole) < 2:
                     raise InputError(
                         "a history of one item; expected two or more, the last to be foretold", place
@@ -101,8 +100,8 @@ def ranked(
                     if wanted < known and scores[wanted] > -np.inf:
                         ranks[place] = (
                             rank_of(scores, wanted)
-                            if negatives is None
-                            else _rank_among(row, wanted, history, negatives, [seed, place])
+                            if trial.negatives is None
+                            else _rank_among(row, wanted, history, trial.negatives, [trial.seed, place])
                         )
             advance(len(places))
     return ranks, shown, had

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from sixarts.batching import rows_bucket
+from sixarts.lessons import Batches
 from sixarts.training import Lesson
 from sixarts_recommendation.sequence_model import LENGTHS
 from sixarts_recommendation.sequences import Sequences
@@ -16,8 +15,8 @@ from sixarts_recommendation.sequences import Sequences
 PARTS = 8
 
 
-class NextItemLessons(Sequence[Lesson]):
-    """Shuffled batches, made when they are asked for.
+class NextItemLessons(Batches):
+    """Shuffled batches of windows of like length.
 
     Args:
         model: whose ``windows_of`` and ``asked_in`` say what a window asks.
@@ -27,7 +26,7 @@ class NextItemLessons(Sequence[Lesson]):
     """
 
     def __init__(self, model: Any, sequences: Sequences, training: Any, epoch: int) -> None:
-        self.model, self.sequences, self.training, self.epoch = model, sequences, training, epoch
+        self.model, self.sequences = model, sequences
         self.windows = sequences.windows(*model.window)
         lengths = self.windows.stops - self.windows.starts
         sizes = np.array(LENGTHS)
@@ -35,46 +34,38 @@ class NextItemLessons(Sequence[Lesson]):
         random = np.random.default_rng([training.seed, epoch])
         order = random.permutation(len(lengths))
         order = order[np.argsort(kinds[order], kind="stable")]
-        self.batches: list[np.ndarray] = []
-        for kind in np.unique(kinds):
-            own = order[kinds[order] == kind]
-            size = training.batch_size
-            self.batches += [own[start : start + size] for start in range(0, len(own), size)]
-        self.shuffle = random.permutation(len(self.batches))
+        groups = np.split(order, np.flatnonzero(np.diff(kinds[order])) + 1)
+        batches = [
+            group[at : at + training.batch_size]
+            for group in groups
+            for at in range(0, len(group), training.batch_size)
+        ]
+        shuffled = [batches[place] for place in random.permutation(len(batches)).tolist()]
+        super().__init__(shuffled, training, epoch)
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Lesson]:
-        # A sequence's own would take an IndexError of a model's for the end.
-        return (self[place] for place in range(len(self)))
-
-    def __getitem__(self, place: Any) -> Lesson:  # type: ignore[override]
-        number = int(self.shuffle[place])
-        chosen = self.batches[number]
-        random = np.random.default_rng([self.training.seed, self.epoch, number])
-        windows = self._window(chosen)
+    def lesson(self, rows: np.ndarray, weights: np.ndarray, key: tuple[int, int, int]) -> Lesson:
+        random = np.random.default_rng(key)
         last_only = self.sequences.last_only
-        arrays, (rows, columns), wanted = self.model.asked_in(windows, last_only, random)
-        count = rows_bucket(len(chosen), self.training.batch_size)
-        length = arrays["items"].shape[1]
-        arrays = {name: _filled(array, count) for name, array in arrays.items()}
+        arrays, (row, column), wanted = self.model.asked_in(self._window(rows), last_only, random)
+        # What fills the batch up is not scored.
+        own = row < int(weights.sum())
+        row, column, wanted = row[own], column[own], wanted[own]
+        count, length = arrays["items"].shape
         step = max(1, count if last_only else count * length // PARTS)
         size = -(-len(wanted) // step) * step
         places = np.zeros(size, "int32")
-        places[: len(wanted)] = rows * length + columns
-        weights = np.zeros(size, "float32")
-        weights[: len(wanted)] = 1
+        places[: len(wanted)] = row * length + column
+        scored = (np.arange(size) < len(wanted)).astype("float32")
         targets = np.zeros(size, "int32")
         targets[: len(wanted)] = wanted
         arrays["places"] = places
         negatives = self.training.negatives
         if negatives is None:
-            return Lesson(arrays, {"logits": targets}, {"logits": weights})
+            return Lesson(arrays, {"logits": targets}, {"logits": scored})
         arrays["wanted"] = targets
         arrays["negatives"] = random.integers(0, self.model.config["num_items"], negatives, "int32")
         # The right item stands first in every row of scores.
-        return Lesson(arrays, {"scores": np.zeros(size, "int32")}, {"scores": weights})
+        return Lesson(arrays, {"scores": np.zeros(size, "int32")}, {"scores": scored})
 
     def _window(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Item numbers ``[b, t]`` of some windows, and each one's length."""
@@ -84,9 +75,3 @@ class NextItemLessons(Sequence[Lesson]):
         inside = np.arange(width)[None, :]
         places = np.minimum(starts[:, None] + inside, stops[:, None] - 1)
         return np.asarray(self.sequences.items[places]), lengths
-
-
-def _filled(array: np.ndarray, rows: int) -> np.ndarray:
-    """An array with rows of ones or zeros behind it; what they say is scored nowhere."""
-    more = np.ones((rows - len(array), *array.shape[1:]), array.dtype)
-    return np.concatenate([array, more])

@@ -49,24 +49,16 @@ TASK = TaskSpec(
     metrics=("hr@10", "ndcg@10", "mrr", "coverage@10", "popularity@10"),
 )
 
-#: Family to its class and the architecture that its folders state.
-FAMILIES = {
-    "sasrec": ("sasrec:SASRec", "SASRecForNextItem"),
-    "bert4rec": ("bert4rec:BERT4Rec", "BERT4RecForNextItem"),
-    "gru4rec": ("gru4rec:GRU4Rec", "GRU4RecForNextItem"),
-}
-
 FAMILY_SPECS = [
-    FamilySpec(
-        name=name,
-        signature=SIGNATURE,
-        model=f"sixarts_recommendation.{model}",
-        model_types=(name,),
-        architectures=(architecture,),
+    FamilySpec.own(
+        "sixarts_recommendation",
+        model,
+        SIGNATURE,
+        architectures=(f"{model.partition(':')[2]}ForNextItem",),
         files=("items.json", "users.json", "users.safetensors"),
         weights=("model.safetensors",),
     )
-    for name, (model, architecture) in FAMILIES.items()
+    for model in ("sasrec:SASRec", "bert4rec:BERT4Rec", "gru4rec:GRU4Rec")
 ]
 
 MODELS = [

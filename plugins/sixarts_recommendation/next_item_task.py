@@ -22,6 +22,7 @@ from sixarts.training import History, Lesson
 from sixarts_recommendation import interactions, sequences
 from sixarts_recommendation.history_processor import HistoryProcessor, Tails
 from sixarts_recommendation.items import Items
+from sixarts_recommendation.next_item_evaluation import Trial, judged
 from sixarts_recommendation.next_item_lessons import NextItemLessons
 from sixarts_recommendation.next_item_losses import GeneralizedBCE
 from sixarts_recommendation.next_item_options import NextItemOptions, NextItemTraining
@@ -207,7 +208,9 @@ class NextItemTask(Task):
             return interactions.read(whole, _columns(training), items, grow, kind)
         return sequences.from_examples(whole, items, grow, kind)
 
-    def collect(self, examples: Any, kind: str) -> Sequences:
+    def collect(self, examples: Any, kind: str) -> Any:
+        if isinstance(examples, Trial):
+            return examples
         items = self.model.processor.items if self.model.built else Items()
         return self._read(examples, self.Training(), items, not self.model.built, kind)
 
@@ -260,9 +263,6 @@ class NextItemTask(Task):
         self,
         examples: Any,
         *,
-        dataset: str | None = None,
-        split: str = "test",
-        progress: bool | None = None,
         negatives: int | None = None,
         seed: int = 0,
         user: str = "user",
@@ -274,23 +274,21 @@ class NextItemTask(Task):
 
         Args:
             examples: as for ``fit``; of a history, or a user's interactions, the last item is foretold.
-            dataset, split, progress: as for every task.
             negatives: among how many drawn items the right one is ranked; among all of them when left out.
                 Few negatives flatter every model: compare like with like.
             seed: of those that are drawn.
             user, item, time: what a table calls its columns.
-            **options: as in a call; ``k`` is where the figures are cut.
+            **options: as in a call, where ``k`` is where the figures are cut, and ``dataset``, ``split`` and
+                ``progress`` as for every task.
         """
-        from sixarts_recommendation.next_item_evaluation import evaluated
-
-        chosen = self.chosen(**options)
-        training = self.Training(user=user, item=item, time=time)
         items = self.model.processor.items.copy()
         known = len(items)
-        judged = self._read(examples, training, items, True, "example")
-        metrics = evaluated(self, judged, known, chosen, negatives, seed, progress)
-        self.recorded(metrics, dataset, split, chosen)
-        return metrics
+        training = self.Training(user=user, item=item, time=time)
+        histories = self._read(examples, training, items, True, "example")
+        return super().evaluate(Trial(histories, known, negatives, seed), **options)
+
+    def judge(self, examples: Any, options: Any, progress: bool | None) -> Metrics:
+        return judged(self, examples, options, progress)
 
     # Explaining.
 

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from sixarts_recommendation.embedding_rows import Rows
+
 
 def layer_name(name: str) -> str:
     """A weight's name as a layer's: PyTorch allows no full stops in it.
@@ -27,34 +29,48 @@ class Table(layers.Layer):  # type: ignore[misc]
         width: of a row.
         initializer: of all numbers but those that begin at zero.
         zeros: every how many numbers one begins at zero, to be added up as it is; 0 for none.
+        kind: of the layer that holds the table.
     """
 
-    def __init__(self, rows: int, width: int, initializer: Any, zeros: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        initializer: Any,
+        zeros: int = 0,
+        kind: type[Rows] = Rows,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.rows, self.width, self.initializer, self.zeros = rows, width, initializer, zeros
+        self.rows, self.width = rows, width
+        begun = _Begun(initializer, zeros) if zeros and initializer != "zeros" else initializer
+        self.held = kind(rows, width, begun, dtype=self.dtype_policy, name="rows")
 
     def build(self, shape: Any) -> None:
-        drawn = keras.initializers.get(self.initializer)
-
-        def begun(shape: Any, dtype: Any = None) -> Any:
-            value = drawn(shape, dtype=dtype)
-            if not self.zeros:
-                return value
-            keep = np.arange(self.width) % self.zeros > 0
-            return value * ops.cast(ops.convert_to_tensor(keep.astype("float32")), dtype)
-
-        plain = self.initializer == "zeros"
-        self.weight = self.add_weight(
-            name="weight", shape=(self.rows, self.width), initializer=drawn if plain else begun
-        )
+        self.held.build()
         self.built = True
+
+    @property
+    def weight(self) -> Any:
+        """The table, a variable ``[rows, width]``."""
+        return self.held.weight
 
     def compute_output_spec(self, ids: Any) -> Any:
         return keras.KerasTensor((*ids.shape, self.width), self.compute_dtype)
 
     def call(self, ids: Any) -> Any:
-        rows = ops.cast(ops.take(self.weight, ids, axis=0), self.compute_dtype)
-        return rows * ops.cast(ids > 0, self.compute_dtype)[..., None]
+        return self.held(ids) * ops.cast(ids > 0, self.compute_dtype)[..., None]
+
+
+class _Begun(keras.initializers.Initializer):  # type: ignore[misc]
+    """Numbers as another initializer draws them, but for every so many, which are zero."""
+
+    def __init__(self, drawn: Any, zeros: int) -> None:
+        self.drawn, self.zeros = keras.initializers.get(drawn), zeros
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        keep = (np.arange(shape[-1]) % self.zeros > 0).astype("float32")
+        return self.drawn(shape, dtype=dtype) * ops.cast(ops.convert_to_tensor(keep), dtype)
 
 
 class Columns(layers.Layer):  # type: ignore[misc]

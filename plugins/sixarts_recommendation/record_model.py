@@ -16,7 +16,8 @@ from keras import layers, ops
 from sixarts.checkpoint import Target
 from sixarts.model import Model, Processor, read_json, write_json
 from sixarts.networks.published import Targets, dense
-from sixarts.readers.limits import NAME, Limit, check, number, one_of, only, some, whole
+from sixarts.readers.limits import NAME, TRUTH, Limit, number, one_of, some, whole
+from sixarts_recommendation.embedding_rows import TABLES
 from sixarts_recommendation.record_layers import Columns, Table, layer_name
 from sixarts_recommendation.schema import Schema
 from sixarts_recommendation.schema_file import schema_from, stated
@@ -32,6 +33,7 @@ LIMITS: dict[str, Limit] = {
     "spread": number(0, 10),
     "prior_shift": number(-50, 50),
     "activation": one_of("relu", "gelu", "silu", "tanh"),
+    "distributed": TRUTH,
 }
 
 
@@ -66,7 +68,9 @@ class RecordModel(Model):
 
     Settings: ``width`` of an embedding; ``hidden``, the widths of the deep part; ``activation``; ``dropout``
     in it; ``embedding_dropout`` before it; ``members``; ``spread``, the standard deviation with which
-    embeddings begin. ``prior_shift`` is added to the log-odds where negatives were sampled for training.
+    embeddings begin; ``distributed``, whether they are a
+    :class:`~sixarts_recommendation.embedding_rows.DistributedRows`. ``prior_shift`` is added to the log-odds
+    where negatives were sampled for training.
     """
 
     processor_class = RecordProcessor
@@ -80,18 +84,11 @@ class RecordModel(Model):
         "members": 1,
         "spread": 0.05,
         "prior_shift": 0.0,
+        "distributed": False,
     }
-    #: Settings that a family adds, with their limits.
-    limits: ClassVar[Mapping[str, Limit]] = {}
+    limits: ClassVar[Mapping[str, Limit]] = LIMITS
     #: Whether each row of the table also has a weight that is added to the log-odds as it is.
     linear: ClassVar[bool] = True
-
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        full = {"model_type": cls.family, "architectures": [cls.__name__], **cls.defaults, **config}
-        only(full, {*cls.defaults, "model_type", "architectures"}, cls.family)
-        check(full, {**LIMITS, **cls.limits})
-        return full
 
     # What a family writes.
 
@@ -128,6 +125,7 @@ class RecordModel(Model):
             part * c["members"],
             drawn,
             part if self.linear else 0,
+            TABLES[c["distributed"]],
             dtype=self.policy,
             name="table",
         )

@@ -35,19 +35,21 @@ class Transformer(SequenceModel):
 
     Settings: ``max_length``, ``hidden_size``, ``num_layers``, ``num_heads``, ``inner_size``, ``dropout``,
     ``activation``; ``norm_first``; ``positions``, without which a history is read as a set; ``item_bias``;
-    ``scale_embedding``, whether rows are multiplied by the root of their width.
+    ``scale_embedding``, whether rows are multiplied by the root of their width; ``distributed``, whether
+    they are a :class:`~sixarts_recommendation.embedding_rows.DistributedRows`.
     """
 
     limits = TRANSFORMER
     block: ClassVar[type[EncoderBlock]] = EncoderBlock
 
     @classmethod
-    def check_sizes(cls, config: Mapping[str, Any]) -> None:
-        if config["hidden_size"] % config["num_heads"]:
+    def configure(cls, /, **config: Any) -> dict[str, Any]:
+        full = super().configure(**config)
+        if full["hidden_size"] % full["num_heads"]:
             raise CheckpointError(
-                f"hidden_size={config['hidden_size']}, num_heads={config['num_heads']}; expected a divisor "
-                "of it"
+                f"hidden_size={full['hidden_size']}, num_heads={full['num_heads']}; expected a divisor of it"
             )
+        return full
 
     def masks(self, inputs: dict[str, Any]) -> Any:
         """What a block is told of padding."""
@@ -156,5 +158,6 @@ class SASRec(Transformer):
         "item_bias": False,
         "scale_embedding": True,
         "initializer_range": 0.02,
+        "distributed": False,
     }
     settings = frozenset(defaults) - {"num_items", "objective", "model_type", "architectures"}

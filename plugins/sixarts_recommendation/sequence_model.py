@@ -18,8 +18,9 @@ from sixarts.checkpoint import Target
 from sixarts.compiled import to_numpy
 from sixarts.errors import CheckpointError
 from sixarts.model import Model
-from sixarts.readers.limits import NAME, TRUTH, check, one_of, whole
+from sixarts.readers.limits import NAME, TRUTH, one_of, whole
 from sixarts.readers.limits import number as some_number
+from sixarts_recommendation.embedding_rows import TABLES
 from sixarts_recommendation.history_processor import HistoryProcessor
 from sixarts_recommendation.item_layers import AtPlaces, CandidateScores, ItemEmbedding, Scores
 from sixarts_recommendation.items import Items
@@ -36,6 +37,7 @@ LIMITS = {
     "dropout": some_number(0, 0.999),
     "item_bias": TRUTH,
     "scale_embedding": TRUTH,
+    "distributed": TRUTH,
     "initializer_range": some_number(1e-6, 10),
     "objective": one_of("softmax", "sigmoid"),
     "model_type": NAME,
@@ -54,8 +56,6 @@ class SequenceModel(Model):
     processor_class = HistoryProcessor
     cut = "items"
     reserved: ClassVar[int] = 1
-    #: Settings and their usual values.
-    defaults: ClassVar[Mapping[str, Any]]
     limits: ClassVar[Mapping[str, Any]] = LIMITS
 
     # What a family writes.
@@ -120,17 +120,6 @@ class SequenceModel(Model):
 
     # What every family has.
 
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        full = {**cls.defaults, **config}
-        check(full, cls.limits)
-        cls.check_sizes(full)
-        return full
-
-    @classmethod
-    def check_sizes(cls, config: Mapping[str, Any]) -> None:
-        """Holds settings against each other."""
-
     def build(self, initializer: str) -> keras.Model:
         c = self.config
         items = keras.Input((None,), dtype="int32", name="items")
@@ -142,6 +131,7 @@ class SequenceModel(Model):
             c["hidden_size"],
             c["item_bias"],
             self.drawn(initializer),
+            TABLES[c["distributed"]],
             dtype=self.device.policy,
             name="item_embedding",
         )

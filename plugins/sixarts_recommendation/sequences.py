@@ -103,8 +103,10 @@ class Sequences(Sequence[Any]):
     def popularity(self, size: int) -> np.ndarray:
         """How often each item occurs, ``[size]``."""
         counts = np.zeros(size, "int64")
-        for start in range(0, len(self), 65536):
-            part = slice(start, start + 65536)
+        # About a million items at a time, however long histories are.
+        step = max(1, 2**20 * len(self) // max(self.count, 1))
+        for start in range(0, len(self), step):
+            part = slice(start, start + step)
             taken, _ = gathered(self.items, self.starts[part], self.stops[part])
             counts += np.bincount(taken, minlength=size)
         return counts

@@ -41,19 +41,14 @@ TASK = TaskSpec(
     metrics=("hr@10", "ndcg@10", "mrr"),
 )
 
-#: Family to its class.
-FAMILIES = {"item2vec": "item2vec:Item2Vec", "two_tower": "two_tower:TwoTower"}
-
 FAMILY_SPECS = [
-    FamilySpec(
-        name=name,
-        signature=SIGNATURE,
-        model=f"sixarts_recommendation.{model}",
-        model_types=(name,),
-        architectures=(model.partition(":")[2],),
+    FamilySpec.own(
+        "sixarts_recommendation",
+        model,
+        SIGNATURE,
         files=("items.json", "schema.json", "catalog.safetensors"),
     )
-    for name, model in FAMILIES.items()
+    for model in ("item2vec:Item2Vec", "two_tower:TwoTower")
 ]
 
 MODELS = [

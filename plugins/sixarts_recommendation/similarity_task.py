@@ -228,45 +228,29 @@ class ItemSimilarity(Task):
 
     # Judging.
 
-    def evaluate(
-        self,
-        examples: Any,
-        *,
-        dataset: str | None = None,
-        split: str = "test",
-        progress: bool | None = None,
-        seed: int = 0,
-        **options: Any,
-    ) -> Metrics:
+    def judge(self, examples: Any, options: Any, progress: bool | None) -> Metrics:
         """How high an item stands that is known to be related, among all others.
 
-        Args:
-            examples: pairs (item, related item); or baskets, of which two different items are drawn; or a
-                table of interactions.
-            dataset, split, progress: as for every task.
-            seed: of what is drawn.
-            **options: as in a call; ``k`` is where the figures are cut.
+        Pairs (item, related item) are judged as they stand; of each basket, or session of a table, two
+        different items are drawn.
         """
-        chosen = self.chosen(**options)
-        pairs = similarity_examples.pairs_of(self.collect(examples, "example"), seed)
-        index = self.index(chosen.relation)
+        pairs = similarity_examples.pairs_of(examples)
+        index = self.index(options.relation)
         ranks = np.empty(len(pairs), "int64")
         with progress_bar(self.name, len(pairs), progress) as advance:
             for start in range(0, len(pairs), JUDGED):
                 part = slice(start, start + JUDGED)
-                queries = self.model.queries([pair[:1] for pair in pairs[part]], chosen.relation)
+                queries = self.model.queries([pair[:1] for pair in pairs[part]], options.relation)
                 ranks[part] = ranks_of(queries, index.vectors, pairs[part])
                 advance(len(pairs[part]))
         protocol = (
             f"full ranking of all {len(index.vectors):,} items but the one asked, relation "
-            f"{chosen.relation!r}, of equal scores the lower number first; 95 % percentile bootstrap over "
+            f"{options.relation!r}, of equal scores the lower number first; 95 % percentile bootstrap over "
             "pairs"
         )
-        if chosen.search == "approximate":
+        if options.search == "approximate":
             protocol += f"; the graph's recall@10 is {index.graph.recall:.3f}; ranks are exact"
-        metrics = Metrics(of_ranks(ranks, chosen.k), protocol, len(pairs))
-        self.recorded(metrics, dataset, split, chosen)
-        return metrics
+        return Metrics(of_ranks(ranks, options.k), protocol, len(pairs))
 
     # Explaining.
 

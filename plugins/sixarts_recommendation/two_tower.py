@@ -21,8 +21,9 @@ from sixarts.errors import InputError, TrainingError
 from sixarts.explanation import Attribution
 from sixarts.losses import SmoothedCrossentropy
 from sixarts.networks.published import Targets, dense
-from sixarts.readers.limits import NAME, check, number, only, some, whole
+from sixarts.readers.limits import NAME, TRUTH, number, some, whole
 from sixarts.training import Lesson
+from sixarts_recommendation.embedding_rows import TABLES
 from sixarts_recommendation.history_lessons import HistoryLessons
 from sixarts_recommendation.item_catalog import Catalog
 from sixarts_recommendation.item_model import PROBED, ItemModel, ItemProcessor
@@ -38,6 +39,7 @@ LIMITS = {
     "hidden": some(whole(1, 2**14), 16),
     "temperature": number(1e-4, 1e4),
     "history": whole(1, 4096),
+    "distributed": TRUTH,
     "model_type": NAME,
 }
 #: Items whose vectors are made together.
@@ -70,7 +72,8 @@ class TwoTower(ItemModel):
     """Vectors of unit length from two towers: an item's, for likeness, a history's, for what goes with it.
 
     Settings: ``width`` of a vector; ``embedding``, the width of an embedding; ``hidden`` layers of each
-    tower; ``history``, most items of a history; ``temperature`` by which cosines are divided.
+    tower; ``history``, most items of a history; ``temperature`` by which cosines are divided;
+    ``distributed``, whether tables are :class:`~sixarts_recommendation.embedding_rows.DistributedRows`.
 
     Example::
 
@@ -82,6 +85,7 @@ class TwoTower(ItemModel):
     family = "two_tower"
     processor_class = TwoTowerProcessor
     cut = "ids"
+    limits = LIMITS
     defaults: ClassVar[Mapping[str, Any]] = {
         "num_items": 0,
         "width": 32,
@@ -89,15 +93,9 @@ class TwoTower(ItemModel):
         "hidden": [64],
         "history": 20,
         "temperature": 0.1,
+        "distributed": False,
     }
     settings = frozenset(defaults)
-
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        full = {"model_type": cls.family, "architectures": [cls.__name__], **cls.defaults, **config}
-        only(full, {*cls.defaults, "model_type", "architectures"}, cls.family)
-        check(full, LIMITS)
-        return full
 
     def sized(self, processor: Any) -> dict[str, Any]:
         return {**self.config, "num_items": len(processor.items)}
@@ -112,8 +110,9 @@ class TwoTower(ItemModel):
         ids = keras.Input((slots,), dtype="int32", name="ids")
         weights = keras.Input((slots,), dtype="float32", name="weights")
         history = keras.Input((None,), dtype="int32", name="history")
-        self.table = Table(schema.rows, c["embedding"], drawn, dtype=self.policy, name="item_table")
-        self.past = Table(c["num_items"] + 1, c["embedding"], drawn, dtype=self.policy, name="user_table")
+        how = {"kind": TABLES[c["distributed"]], "dtype": self.policy}
+        self.table = Table(schema.rows, c["embedding"], drawn, name="item_table", **how)
+        self.past = Table(c["num_items"] + 1, c["embedding"], drawn, name="user_table", **how)
         self.embedded = self.table(ids)
         columns = Columns(schema.owners, dtype=self.policy, name="item_columns")(self.embedded, weights)
         item = self._tower(layers.Flatten(dtype=self.policy, name="item_flat")(columns), "item")

@@ -117,17 +117,19 @@ class ArpaModel:
                         words = tuple(parts[1 : 1 + order])
                         if len(words) < order:
                             raise ValueError(f"line {line[:60]!r}")
-                        table[words] = (
-                            float(parts[0]),
-                            float(parts[1 + order]) if len(parts) > 1 + order else 0.0,
-                        )
+                        found = [float(part) for part in (*parts[:1], *parts[1 + order : 2 + order])]
+                        if any(math.isnan(value) or value == math.inf for value in found):
+                            raise ValueError(f"line {line[:60]!r}")
+                        table[words] = (found[0], found[1] if len(found) > 1 else 0.0)
         except UnicodeDecodeError:
             raise MissingExtra(
                 f"{path.name} is no text; a KenLM binary needs KenLM, which is not installed: "
                 "pip install kenlm"
             ) from None
         except ValueError as error:
-            raise OptionError(f"language_model={str(path)!r} ({error}); expected an ARPA file") from None
+            raise OptionError(
+                f"language_model={str(path)!r} ({str(error)[:160]}); expected an ARPA file"
+            ) from None
         if not table:
             raise OptionError(f"language_model={str(path)!r} has no n-gram; expected an ARPA file")
         return cls(table, order)

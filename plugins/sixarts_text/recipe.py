@@ -14,7 +14,6 @@ ship.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ import sixarts as sa
 from sixarts.card import Card
 from sixarts.card import Measured as OnCard
 from sixarts.classification import wilson
+from sixarts.cli.recipes import run
 from sixarts.result import Metric, Metrics
 from sixarts_text import corpora
 from sixarts_text.abstracts_recipe import abstracts
@@ -57,16 +57,6 @@ SETTLED: dict[str, dict[str, Any]] = {
     },
 }
 SEED = 0
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Runs a recipe; see the module's text."""
-    parser = argparse.ArgumentParser(prog="python -m sixarts_text.recipe", description=main.__doc__)
-    parser.add_argument("name", choices=list(RECIPES), help="which recipe")
-    parser.add_argument("data", type=Path, help="the data as published: see `corpora`")
-    parser.add_argument("folder", type=Path, help="where the finished model goes")
-    given = parser.parse_args(arguments)
-    RECIPES[given.name](given.data, given.folder)
 
 
 def sentiment(data: Path, folder: Path) -> None:
@@ -246,4 +236,4 @@ def _share(metric: Metric) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run("sixarts_text", RECIPES)

@@ -35,8 +35,8 @@ def labels_in(target: Any) -> tuple[str, ...]:
 class SeveralLessons(Lessons):
     """Batches whose targets say of each label whether it holds, ``[b, labels]``."""
 
-    def targets(self, labels: Sequence[Any], rows: int) -> np.ndarray:
-        found = np.zeros((rows, len(self.numbers)), "float32")
+    def targets(self, labels: Sequence[Any]) -> np.ndarray:
+        found = np.zeros((len(labels), len(self.numbers)), "float32")
         for row, held in enumerate(labels):
             found[row, [self.numbers[label] for label in labels_in(held)]] = 1
         return found

@@ -16,7 +16,7 @@ from sixarts.checkpoint import Target
 from sixarts.networks.image_model import ImageModel
 from sixarts.networks.published import Targets, convolution, dense, norm
 from sixarts.networks.residual import CHANNELS
-from sixarts.readers.limits import check, number, only, whole
+from sixarts.readers.limits import number, whole
 
 DEFAULTS: dict[str, Any] = {
     "model_type": "wide_resnet",
@@ -50,17 +50,11 @@ class WideResNet(ImageModel):
     """
 
     family = "wide_resnet"
+    defaults, limits = DEFAULTS, LIMITS
     settings = frozenset(DEFAULTS)
     head = ("head.weight", "head.bias")
     focus = "last"
     fused = False
-
-    @classmethod
-    def configure(cls, /, **config: Any) -> dict[str, Any]:
-        only(config, {*DEFAULTS, "id2label", "label2id", "num_labels"}, cls.family)
-        full = {**DEFAULTS, **config}
-        check(full, LIMITS)
-        return full
 
     def build(self, initializer: str) -> keras.Model:
         c, policy = self.config, self.device.policy

@@ -28,8 +28,9 @@ import h5py
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / floor) for floor in ("hub", "core", "plugins")]
 
+PLUGINS = ["kerashub", "translation", "recommendation", "diagnosis", "speech"]
 with atheris.instrument_imports(
-    include=["sixarts", "sixarts_hub", "sixarts_kerashub", "sixarts_translation", "pickletools", "zipfile"]
+    include=["sixarts", "sixarts_hub", *(f"sixarts_{name}" for name in PLUGINS), "pickletools", "zipfile"]
 ):
     from sixarts.checkpoint import open_weights
     from sixarts.errors import CheckpointError, SixartsError
@@ -40,11 +41,16 @@ with atheris.instrument_imports(
     from sixarts.readers.sentencepiece_file import check_vocabulary, loaded_pieces
     from sixarts.readers.tokenizer_file import JsonPieces
     from sixarts.spec import FamilySpec
+    from sixarts_diagnosis import schema as diagnosis
     from sixarts_hub import Manifest, Reference
     from sixarts_hub.errors import BadReference, ManifestError, UnsafeFile
     from sixarts_hub.listing import File, Listing, checksum
     from sixarts_hub.strict_json import parse
     from sixarts_kerashub.weights_file import read_h5
+    from sixarts_recommendation import schema_file
+    from sixarts_recommendation.items import Items
+    from sixarts_speech.language_model import ArpaModel
+    from sixarts_speech.vocabulary import Vocabulary, tokens_of
 
 # In memory where the system has such a folder, unless told where: a disk would be what is waited for.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() and "TMPDIR" not in os.environ else None
@@ -179,6 +185,45 @@ def tokenizer(data: bytes) -> None:
         pieces.decode(pieces.encode("I have a ﬁne dog. 我有一只狗。"))
 
 
+def items(data: bytes) -> None:
+    """``items.json``: a catalog."""
+    with refused_with(SixartsError):
+        found = Items.from_folder(file("items.json", data))
+        (PLACE / "again").mkdir(exist_ok=True)
+        found.save(PLACE / "again")
+        again = Items.from_folder(PLACE / "again", len(found))
+        assert (again.ids, again.categories) == (found.ids, found.categories)
+
+
+def columns(data: bytes) -> None:
+    """``schema.json`` of records with outcomes."""
+    with refused_with(SixartsError):
+        found = schema_file.schema_from(json_object(data, "schema.json"))
+        assert schema_file.schema_from(json.loads(json.dumps(schema_file.stated(found)))) == found
+
+
+def findings(data: bytes) -> None:
+    """``schema.json`` of patients' records."""
+    with refused_with(SixartsError):
+        found = diagnosis.Schema.from_config(json_object(data, "schema.json"))
+        assert diagnosis.Schema.from_config(json.loads(json.dumps(found.to_config()))) == found
+
+
+def spelling(data: bytes) -> None:
+    """``vocab.json`` of a network that is decoded by CTC."""
+    with refused_with(SixartsError):
+        found = Vocabulary(tokens_of(json_object(data, "vocab.json"), 8, "vocab.json"))
+        found.text(found.numbers("a b"))
+
+
+def arpa(data: bytes) -> None:
+    """A model of words in the ARPA format."""
+    with refused_with(SixartsError):
+        found = ArpaModel.read(file("words.arpa", data) / "words.arpa")
+        score, _ = found.score(found.start(), "a")
+        assert score == score
+
+
 TRANSFORMER: dict[str, Any] = {"d_model": 8, "max_position_embeddings": 16}
 TRANSFORMER |= dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2)
 TOKENIZER: dict[str, Any] = {
@@ -189,11 +234,21 @@ TOKENIZER: dict[str, Any] = {
     "decoder": {"type": "BPEDecoder", "suffix": "</w>"},
     "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]},
 }
+SCHEMA: dict[str, Any] = {
+    "target": "click",
+    "labels": ["no", "yes"],
+    "ignored": [],
+    "columns": [
+        {"name": "age", "kind": "numeric", "knots": [0, 1.5]},
+        {"name": "tag", "kind": "multi", "values": ["x"], "buckets": 8, "most": 3},
+    ],
+}
 READERS: dict[str, Callable[[bytes], None]] = {
     reader.__name__: reader
     for reader in (
         *(strict, manifest, listing, reference, safetensors, pytorch, pickle, keras),
         *(config, repository, vocabulary, spm, tokenizer),
+        *(items, columns, findings, spelling, arpa),
     )
 }
 
@@ -234,6 +289,11 @@ def seeds(name: str) -> list[bytes]:
         "repository": [b'{"files": {"a.json": {}}}', b' {"weight_map": {"a": "model-1.safetensors"}}'],
         "vocabulary": [b'{"</s>": 0, "<unk>": 1}'],
         "tokenizer": [json.dumps(TOKENIZER).encode()],
+        "items": [b'{"ids": ["a", 2], "titles": ["A", ""], "categories": {"x": [0]}, "counts": [3, 1]}'],
+        "columns": [json.dumps(SCHEMA).encode()],
+        "findings": [(ROOT / "plugins/sixarts_diagnosis/schemas/heart.json").read_bytes()],
+        "spelling": [b'{"<pad>": 0, "|": 1, "a": 2, "b": 3}'],
+        "arpa": [b"\\data\\\nngram 1=2\n\\1-grams:\n-1 <s> -0.3\n-1 a\n\\2-grams:\n-0.5 <s> a\n\\end\\\n"],
         "spm": [(starter / "target.spm").read_bytes(), small_spm],
     }[name]
 

@@ -10,24 +10,18 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 from keras import ops
 
-from sixarts import Model, Processor
+from sixarts import Processor
 from sixarts.batching import bucket
 from sixarts.checkpoint import Target
-from sixarts.errors import CheckpointError, OptionError, nearest
+from sixarts.labeled import LabeledModel, labels_of
+from sixarts.readers.limits import some, whole
 
-DEFAULTS: dict[str, Any] = {
-    "model_type": "ngram-bag",
-    "buckets": 4096,
-    "width": 16,
-    "sizes": [1, 2, 3],
-    "labels": [],
-}
 #: Counts of distinct n-grams that are rounded up to; there are never more than buckets.
 COUNTS = (64, 256, 1024, 4096)
 
@@ -46,10 +40,7 @@ class NgramProcessor(Processor):
 
     @classmethod
     def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:
-        if not config.get("labels"):
-            raise CheckpointError(f"{folder}/config.json states no labels; expected the network's classes")
-        full = {**DEFAULTS, **config}
-        return cls(full["labels"], full["buckets"], full["sizes"])
+        return cls(labels_of(config), config["buckets"], config["sizes"])
 
     def save(self, folder: Path) -> None:
         """Writes nothing: all there is stands in ``config.json``."""
@@ -79,24 +70,26 @@ class NgramProcessor(Processor):
         return {"ids": ids, "shares": shares}
 
 
-class NgramBag(Model):
-    """An embedding bag under a dense layer."""
+class NgramBag(LabeledModel):
+    """An embedding bag under a dense layer.
+
+    Settings: ``buckets`` that n-grams are hashed to, ``width`` of an embedding, ``sizes`` of the n-grams.
+    """
 
     family = "ngram-bag"
     processor_class = NgramProcessor
     cut = "ids"
+    defaults: ClassVar[Mapping[str, Any]] = {"buckets": 4096, "width": 16, "sizes": [1, 2, 3]}
+    limits: ClassVar[Mapping[str, Any]] = {
+        "buckets": whole(2, 2**24),
+        "width": whole(1, 2**12),
+        "sizes": some(whole(1, 16), 16),
+    }
+    settings = frozenset(defaults)
+    head = ("head.weight", "head.bias")
 
-    @classmethod
-    def configure(cls, **config: Any) -> dict[str, Any]:
-        """The defaults with these values; a name that the family does not know is refused."""
-        for name in config:
-            if name not in DEFAULTS:
-                near = nearest(name, DEFAULTS) or list(DEFAULTS)
-                raise OptionError(f"no {name!r} in the ngram-bag family; nearest: {', '.join(near)}")
-        return {**DEFAULTS, **config}
-
-    def sized(self, processor: Any) -> dict[str, Any]:
-        return {**self.config, "labels": list(processor.labels)}
+    def processor_for(self, labels: Sequence[str]) -> NgramProcessor:
+        return NgramProcessor(labels, self.config["buckets"], self.config["sizes"])
 
     def build(self, initializer: str) -> keras.Model:
         c, policy = self.config, self.device.policy
@@ -105,29 +98,17 @@ class NgramBag(Model):
         self.embedding = keras.layers.Embedding(
             c["buckets"], c["width"], embeddings_initializer=initializer, dtype=policy, name="embedding"
         )
-        self.head = keras.layers.Dense(
-            len(c["labels"]), kernel_initializer=initializer, dtype=policy, name="head"
+        self.head_layer = keras.layers.Dense(
+            len(self.processor.labels), kernel_initializer=initializer, dtype=policy, name="head"
         )
         self.embedded = self.embedding(ids)
         bag = ops.sum(self.embedded * ops.expand_dims(shares, -1), axis=1)
-        logits = ops.cast(self.head(bag), "float32")
+        logits = ops.cast(self.head_layer(bag), "float32")
         return keras.Model({"ids": ids, "shares": shares}, {"logits": logits}, name="ngram_bag")
 
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         return {
             ("embedding.weight",): Target(self.embedding.embeddings),
-            ("head.weight",): Target(self.head.kernel),
-            ("head.bias",): Target(self.head.bias),
+            ("head.weight",): Target(self.head_layer.kernel),
+            ("head.bias",): Target(self.head_layer.bias),
         }
-
-    def with_labels(self, labels: Sequence[str]) -> Self:
-        """A copy that tells these labels apart; what this network knows of its own is taken over."""
-        processor = NgramProcessor(labels, self.config["buckets"], self.config["sizes"])
-        grown = self.build_for(processor)
-        if self.built:
-            places = [processor.labels.index(label) for label in self.processor.labels]
-            grown.embedding.set_weights(self.embedding.get_weights())
-            kernel, bias = grown.head.get_weights()
-            kernel[:, places], bias[places] = self.head.get_weights()
-            grown.head.set_weights([kernel, bias])
-        return grown

@@ -228,7 +228,7 @@ def test_paired_bootstrap_tells_what_is_better_and_what_is_not() -> None:
     classes = random.integers(0, 2, 300)
     good = (classes + random.normal(0, 0.6, 300))[None]
     poor = (classes + random.normal(0, 2.0, 300))[None]
-    assert compared(classes, good, poor, 200).verdict == "above it"
-    assert compared(classes, poor, good, 200).verdict == "below it"
-    same = compared(classes, good, good, 200)
+    assert compared(classes, good, poor, 200)["AUC"].verdict == "better than it"
+    assert compared(classes, poor, good, 200)["AUC"].verdict == "worse than it"
+    same = compared(classes, good, good, 200)["AUC"]
     assert same.difference == 0 and same.verdict == "not told apart from it"

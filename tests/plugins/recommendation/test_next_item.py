@@ -370,7 +370,9 @@ def test_the_benchmarks_run_whole(
     monkeypatch.setattr(
         recipe, "REVIEWS", recipe.REVIEWS | {"hidden_size": 8, "inner_size": 8, "num_layers": 1}
     )
-    monkeypatch.setattr(recipe, "LEARNING", recipe.LEARNING | {"epochs": 3})
+    monkeypatch.setattr(recipe, "GAMES", recipe.GAMES | recipe.REVIEWS)
+    for name in ("LEARNING", "GAMES_LEARNING"):
+        monkeypatch.setattr(recipe, name, getattr(recipe, name) | {"epochs": 3})
     monkeypatch.setattr(recipe, "EVERY", 1)
     rows = [[user, *((user + step) % 9 + 1 for step in range(5))] for user in range(1, 41)]
     with gzip.open(tmp_path / "Toys_and_Games.txt.gz", "wt") as file:
