@@ -234,7 +234,7 @@ class EncoderDecoder(Model):
 
     def read_extras(self, folder: Path) -> None:
         self.generation = read_optional_json(folder / "generation_config.json")
-        stated = self.stated
+        stated = self.published_settings
         check(stated, search_limits(self.target_words), optional=True)
         if lost := [name for name in ("decoder_start_token_id", "pad_token_id") if stated.get(name) is None]:
             raise CheckpointError(
@@ -247,7 +247,7 @@ class EncoderDecoder(Model):
             write_json(Path(folder) / "generation_config.json", self.generation)
 
     @property
-    def stated(self) -> dict[str, Any]:
+    def published_settings(self) -> dict[str, Any]:
         """What the checkpoint's authors say of generation and all else, the later file over the earlier."""
         return {**self.config, **self.generation}
 
@@ -258,7 +258,7 @@ class EncoderDecoder(Model):
 
     @property
     def search(self) -> Search:
-        stated = self.stated
+        stated = self.published_settings
         if stated.get("max_length") is None:
             stated["max_length"] = 512
         found = Search.from_config(stated)

@@ -129,6 +129,13 @@ class Forest:
         self.known[node] = True
         return True
 
+    def show_win(self, node: int) -> None:
+        """Draws a root's search to a move that wins at once, however little the network thinks of it."""
+        wins = getattr(self.positions[node], "winning", None)
+        if wins is not None and (action := wins()) is not None:
+            many = self.count[node]
+            self.prior[node, :many] = (self.prior[node, :many] + (self.action[node, :many] == action)) / 2
+
     def fill(self, nodes: np.ndarray, found: Evaluation) -> None:
         """Enters what the network says of nodes that it has just seen."""
         legal = np.array([self.positions[node].legal() for node in nodes])

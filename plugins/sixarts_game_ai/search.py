@@ -124,6 +124,9 @@ class Search:
         """Noise and plans of the roots."""
         forest, settings, count = self.forest, self.settings, len(self.roots)
         slots = forest.count[self.nodes]
+        if settings.shortest:
+            for node in self.nodes.tolist():
+                forest.show_win(node)
         if settings.dirichlet is not None:
             for node, random, many in zip(self.nodes, self.random, slots, strict=True):
                 drawn = random.dirichlet(np.full(many, settings.dirichlet))

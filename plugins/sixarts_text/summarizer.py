@@ -27,9 +27,9 @@ class Summarizer(EncoderDecoder):
     ignored: ClassVar[tuple[str, ...]] = (*EncoderDecoder.ignored, "model.*coder.version")
 
     @property
-    def stated(self) -> dict[str, Any]:
+    def published_settings(self) -> dict[str, Any]:
         # As published pipelines do, the task's own settings go before those of generation at large.
-        return {**super().stated, **task_settings(self.config)}
+        return {**super().published_settings, **task_settings(self.config)}
 
     def learned_from(self, documents: Sequence[Any], count: int) -> Self:
         """A model sized by documents, which there is none of here.
