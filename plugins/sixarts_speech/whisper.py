@@ -217,7 +217,7 @@ class Whisper(EncoderDecoder):
     @cached_property
     def speech(self) -> SpeechTokens:
         """The tokens by which it is told what to do, and those that it may not say."""
-        return SpeechTokens.of(self.stated, self.processor.tokens)
+        return SpeechTokens.of(self.published_settings, self.processor.tokens)
 
     @cached_property
     def recognizer(self) -> Any:
@@ -234,7 +234,7 @@ class Whisper(EncoderDecoder):
 
     def read_extras(self, folder: Path) -> None:
         self.generation = read_optional_json(folder / "generation_config.json")
-        check(self.stated, search_limits(self.target_words), optional=True)
+        check(self.published_settings, search_limits(self.target_words), optional=True)
         self.speech  # noqa: B018, what does not fit together is told now
 
     def encode(self, inputs: Mapping[str, Any]) -> Any:
