@@ -17,6 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 #: Folders of plugins' tests that share a process; one that none names has a process of its own.
 TOGETHER = (("detection", "kerashub", "vision"), ("diagnosis", "recommendation"))
+#: Those that take longest begin first, so that none runs alone at the end.
+LONGEST = ("text", "translation")
 #: Parts that run at once: a third would want more memory than a laptop has.
 BESIDE = 2
 #: What pytest's last line counts, e.g. ``12 passed``.
@@ -28,6 +30,7 @@ def parts() -> list[list[str]]:
     plugins = HERE / "plugins"
     alone = sorted({path.name for path in plugins.iterdir() if path.is_dir()}.difference(*TOGETHER))
     groups = [*TOGETHER, *((name,) for name in alone if not name.startswith("_"))]
+    groups.sort(key=lambda names: names[0] not in LONGEST)
     first = sorted(str(path) for path in HERE.iterdir() if _holds_tests(path) and path != plugins)
     return [first, *([str(plugins / name) for name in group] for group in groups)]
 
