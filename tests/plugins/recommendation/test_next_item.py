@@ -245,7 +245,7 @@ def test_bert4rec_learns_sets() -> None:
     random = np.random.default_rng(0)
     rows = [[f"i{4 * (user % 3) + n}" for n in random.permutation(4)] for user in range(96)]
     made = sa.new(NAME, family="bert4rec", positions=False, dropout=0.0, **SMALL)
-    made.fit(rows, epochs=6, patience=None, **QUICK)
+    made.fit(rows, epochs=12, patience=None, **QUICK)
     assert made.evaluate(rows, progress=False, k=1)["hr@1"].value > 0.9
     assert made(["i5", "i6", "i4"], k=1).items == made(["i4", "i5", "i6"], k=1).items == ("i7",)
 
