@@ -17,6 +17,29 @@ def mixed(count: int, training: Any, epoch: int) -> list[np.ndarray]:
     return np.split(order, range(training.batch_size, count, training.batch_size)) if count else []
 
 
+def next_tokens(
+    texts: Sequence[Sequence[int]], told: int, weights: np.ndarray, length: int, pad: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a decoder reads, what it is to say next, and what counts of that, each ``[b, length]``.
+
+    Args:
+        texts: token numbers of each row, from its first to its end.
+        told: tokens at the beginning that it is told, and does not learn.
+        weights: of the rows.
+        length: at least that of the longest text, less one.
+        pad: what stands behind a text.
+
+    >>> [part.tolist() for part in next_tokens([[1, 5, 6, 2]], 2, np.ones(1), 4, 0)]
+    [[[1, 5, 6, 0]], [[5, 6, 2, 0]], [[0.0, 1.0, 1.0, 0.0]]]
+    """
+    read, said = (np.full((len(texts), length), pad, "int32") for _ in range(2))
+    learned = np.zeros((len(texts), length), "float32")
+    for row, text in enumerate(texts):
+        read[row, : len(text) - 1], said[row, : len(text) - 1] = text[:-1], text[1:]
+        learned[row, told - 1 : len(text) - 1] = weights[row]
+    return read, said, learned
+
+
 class Batches(Sequence[Lesson]):
     """Batches of examples, whose rows are rounded up so that few shapes compile.
 

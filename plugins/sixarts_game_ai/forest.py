@@ -119,9 +119,7 @@ class Forest:
 
     def wins_at_once(self, node: int) -> bool:
         """Whether the player to move ends the game with a win; then the node is solved."""
-        wins = getattr(self.positions[node], "winning", None)
-        action = wins() if wins is not None else None
-        if action is None:
+        if (action := self._winning(node)) is None:
             return False
         self.low[node] = self.high[node] = self.sign[node]
         self.plies[node] = 1
@@ -131,10 +129,14 @@ class Forest:
 
     def show_win(self, node: int) -> None:
         """Draws a root's search to a move that wins at once, however little the network thinks of it."""
-        wins = getattr(self.positions[node], "winning", None)
-        if wins is not None and (action := wins()) is not None:
+        if (action := self._winning(node)) is not None:
             many = self.count[node]
             self.prior[node, :many] = (self.prior[node, :many] + (self.action[node, :many] == action)) / 2
+
+    def _winning(self, node: int) -> int | None:
+        """A move that wins at once, where the game's rules tell one."""
+        wins = getattr(self.positions[node], "winning", None)
+        return wins() if wins is not None else None
 
     def fill(self, nodes: np.ndarray, found: Evaluation) -> None:
         """Enters what the network says of nodes that it has just seen."""

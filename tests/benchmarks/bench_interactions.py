@@ -16,14 +16,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_load_memory import resident
+from bench_load_memory import watched
 
 MILLIONS = (4, 10)
 USERS, ITEMS, GROUP = 200_000, 50_000, 100
@@ -77,28 +75,14 @@ def parts(millions: int, size: int = 500_000) -> Iterator[dict[str, np.ndarray]]
 
 def measure(path: str) -> None:
     """The child's part: learns, asks, and prints what it took."""
-    import keras
-
     import sixarts as sa
 
-    keras.Variable(np.zeros(4, "float32")) + 1  # a backend allocates its own state with its first use
-    base, peak, done = resident(), 0, threading.Event()
+    def run() -> tuple[Any, Any]:
+        task = sa.new("next-item-prediction", family="sasrec", device="cpu", **NETWORK)
+        return task, task.fit(path, progress=False, **LEARNING)
 
-    def watch() -> None:
-        nonlocal peak
-        while not done.is_set():
-            peak = max(peak, resident())
-            time.sleep(0.01)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    begin = time.perf_counter()
-    task = sa.new("next-item-prediction", family="sasrec", device="cpu", **NETWORK)
-    history = task.fit(path, progress=False, **LEARNING)
-    seconds = time.perf_counter() - begin
-    done.set()
-    watcher.join()
-    print(json.dumps({"peak": peak - base, "seconds": seconds, "own": own(task), "told": str(history)}))
+    (task, history), seconds, peak, _ = watched(run, 0.01)
+    print(json.dumps({"peak": peak, "seconds": seconds, "own": own(task), "told": str(history)}))
 
 
 def own(task: Any) -> float:

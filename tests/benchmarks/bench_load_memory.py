@@ -16,7 +16,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,11 +84,14 @@ def resident() -> int:
     raise OSError("no RssAnon in /proc/self/status; this benchmark needs Linux")
 
 
-def measure(folder: str) -> None:
-    """The child's part: loads the folder and prints the peak above the start, in bytes."""
-    import keras
+def watched(run: Callable[[], Any], every: float = 0.002) -> tuple[Any, float, int, int]:
+    """What a call gives, its seconds, and the bytes above the start of its peak and of its end.
 
-    import sixarts as sa
+    Args:
+        run: imports what it needs.
+        every: seconds from one look to the next.
+    """
+    import keras
 
     keras.Variable(np.zeros(4, "float32")) + 1  # a backend allocates its own state with its first use
     base, peak, done = resident(), 0, threading.Event()
@@ -95,17 +100,25 @@ def measure(folder: str) -> None:
         nonlocal peak
         while not done.is_set():
             peak = max(peak, resident())
-            time.sleep(0.002)
+            time.sleep(every)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     begin = time.perf_counter()
-    task = sa.load("translation", folder, device="cpu")
+    given = run()
     seconds = time.perf_counter() - begin
     done.set()
     watcher.join()
     kept = resident() - base
-    print(json.dumps({"peak": max(peak - base, kept), "kept": kept, "seconds": seconds, "task": repr(task)}))
+    return given, seconds, max(peak - base, kept), kept
+
+
+def measure(folder: str) -> None:
+    """The child's part: loads the folder and prints the peak above the start, in bytes."""
+    import sixarts as sa
+
+    task, seconds, peak, kept = watched(lambda: sa.load("translation", folder, device="cpu"))
+    print(json.dumps({"peak": peak, "kept": kept, "seconds": seconds, "task": repr(task)}))
 
 
 def main(backends: list[str]) -> int:

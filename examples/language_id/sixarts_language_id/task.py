@@ -23,7 +23,11 @@ from sixarts.labeled import relabeled
 
 @dataclass(frozen=True)
 class LanguageOptions(ClassificationOptions):
-    """Options of ``language-identification``: as of every classifier; all languages are shown."""
+    """Options of ``language-identification``: as of every classifier; all languages are shown.
+
+    >>> LanguageOptions().top, LanguageOptions(top=3).top
+    (0, 3)
+    """
 
     top: int = 0
 
