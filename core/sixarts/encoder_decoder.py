@@ -22,10 +22,11 @@ from sixarts.checkpoint import Target, Weights
 from sixarts.device import backend
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED, Generator, Search
-from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions, mask_bias
+from sixarts.layers import DecoderBlock, EncoderBlock, OutputBias, Positions
+from sixarts.masks import mask_bias
 from sixarts.model import Model, read_optional_json, write_json
 from sixarts.readers.limits import check, check_transformer, search_limits
-from sixarts.step_cache import past_bias
+from sixarts.step_cache import empty_cache, past_bias
 
 #: What a configuration means where it is silent and its family says nothing else.
 DEFAULTS: dict[str, Any] = {
@@ -292,14 +293,13 @@ class EncoderDecoder(Model):
 
     def empty_cache(self, rows: int, beams: int, length: int) -> Any:
         heads = self.config["decoder_attention_heads"]
-        shape = (rows, heads, length * beams, self.config["d_model"] // heads)
-        dtype = self.decoder[0].compute_dtype
-        return [(ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in self.decoder]
+        size, dtype = self.config["d_model"] // heads, self.decoder[0].compute_dtype
+        return empty_cache(len(self.decoder), rows, heads, length * beams, size, dtype)
 
     def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         cross, bias = memory
         past = past_bias(
-            index, cache[0][0].shape[2] // tokens.shape[1], ancestors, self.decoder[0].compute_dtype
+            index, cache[0][1].shape[1] // tokens.shape[1], ancestors, self.decoder[0].compute_dtype
         )
         x = self.target_positions(self.target_embedding(tokens), index=index)
         updated = []

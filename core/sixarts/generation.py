@@ -49,7 +49,7 @@ class Generative(Protocol):
         """Arrays of the batch to whatever ``step`` needs of them, a tree whose leaves begin with ``b``."""
 
     def empty_cache(self, rows: int, beams: int, length: int) -> Any:
-        """A tree of zeros, each leaf ``[rows, h, length * beams, e]``."""
+        """A tree of zeros, with room for so many positions of every hypothesis."""
 
     def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         """Tokens ``[b, k]`` at position ``index`` to float32 logits ``[b, k, v]`` and the new cache.
@@ -274,9 +274,7 @@ class Generator:
         }
         for length in stages:
             if state["tokens"].shape[-1] < length:
-                state = self._kept(("grow", length), functools.partial(_grow, self.model.device, length))(
-                    state
-                )
+                state = self._kept(("grow", length), functools.partial(_grow, self.model, length))(state)
             state = run(state, memory, {**dynamic, "noise": noise[:, :length]})
             if not bool(to_numpy(state["open"])):
                 break
@@ -345,9 +343,11 @@ def _advance_one(
     if search.sample:
         token = _drawn(logits / dynamic["temperature"], state["index"], dynamic)
         value = ops.take_along_axis(logits, token[:, :, None], axis=-1)[:, :, 0]
+        gained = value - ops.logsumexp(logits, axis=-1)
     else:
         value, token = (best[:, :, 0] for best in largest(logits, 1))
-    gained = value - ops.logsumexp(logits, axis=-1)
+        # The largest is known: one pass over the scores less.
+        gained = -ops.log(ops.sum(ops.exp(logits - value[:, :, None]), axis=-1))
     token = ops.where(state["finished"], search.pad, token)
     index = state["index"] + 1
     ends = ops.logical_or(is_any(token, search.eos), index + 1 >= dynamic["limit"])
@@ -493,12 +493,12 @@ def largest(scores: Any, count: int) -> tuple[Any, Any]:
     return values, ops.take_along_axis(places, ops.cast(inside, "int32"), axis=-1)
 
 
-def _grow(device: Device, length: int) -> Compiled:
+def _grow(model: Generative, length: int) -> Compiled:
     # There is nothing in it for XLA to fuse, and compiling takes it a second.
-    return Compiled(lambda state: _grown(state, length), [], device, fused=False)
+    return Compiled(lambda state: _grown(model, state, length), [], model.device, fused=False)
 
 
-def _grown(state: dict[str, Any], length: int) -> dict[str, Any]:
+def _grown(model: Generative, state: dict[str, Any], length: int) -> dict[str, Any]:
     """The state with room for ``length`` positions."""
     more = length - state["tokens"].shape[-1]
     wider: dict[str, Any] = {
@@ -509,7 +509,9 @@ def _grown(state: dict[str, Any], length: int) -> dict[str, Any]:
     if "ancestors" in state:
         wider["ancestors"] = ops.concatenate([state["ancestors"], _own(rows, beams, more)], axis=-1)
     cache = keras.tree.map_structure(
-        lambda leaf: ops.pad(leaf, ((0, 0), (0, 0), (0, more * beams), (0, 0))), state["cache"]
+        lambda free, leaf: ops.slice_update(free, [0] * len(leaf.shape), leaf),
+        model.empty_cache(rows, beams, length),
+        state["cache"],
     )
     return {**state, **wider, "cache": cache}
 

@@ -13,7 +13,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from sixarts.layers import DecoderBlock, EncoderBlock, mask_bias
+from sixarts.layers import DecoderBlock, EncoderBlock
+from sixarts.masks import mask_bias
 
 
 class PlacedBlock(EncoderBlock):
@@ -76,8 +77,8 @@ def mix(attention: Any, asked: Any, keyed: Any, told: Any, bias: Any, training: 
         told: what values are made of, ``[b, s, d]``.
         bias: added to the scores.
     """
-    keys, values = attention.split(attention.key(keyed)), attention.split(attention.value(told))
-    return attention.attend(asked, keys, values, bias, training=training)[0]
+    keys, values = attention.turned(attention.key(keyed)), attention.split(attention.value(told))
+    return attention.mix(asked, keys, values, bias, training=training)
 
 
 class Queries(keras.layers.Layer):  # type: ignore[misc]

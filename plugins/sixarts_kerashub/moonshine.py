@@ -21,11 +21,11 @@ from sixarts.checkpoint import Target, Weights
 from sixarts.compiled import Compiled
 from sixarts.errors import CheckpointError
 from sixarts.generation import Generator, Search
-from sixarts.layers import mask_bias
+from sixarts.masks import mask_bias
 from sixarts.model import CONFIG, WEIGHTS, Model, read_json, read_optional_json
-from sixarts.step_cache import past_bias, write_position
+from sixarts.step_cache import cached, empty_cache, past_bias
 from sixarts_hub.strict_json import short
-from sixarts_kerashub.moonshine_layers import Angles, SoundFrames, attended, by_heads, turned
+from sixarts_kerashub.moonshine_layers import Angles, SoundFrames, attended, by_heads, keyed, turned
 from sixarts_kerashub.moonshine_listening import MoonshineListening
 from sixarts_kerashub.moonshine_processor import MoonshineProcessor
 from sixarts_kerashub.preset import IGNORED, make_backbone, open_preset, targets_of, zeroed
@@ -196,7 +196,7 @@ class Moonshine(Model):
         """Samples to every decoder block's cross keys and values, and the bias of what is no sound."""
         memory, mask = self._encoded(samples, lengths)
         heard = [
-            (by_heads(layer._key_dense(memory)), by_heads(layer._value_dense(memory)))
+            (keyed(layer._key_dense(memory)), by_heads(layer._value_dense(memory)))
             for layer in self._attentions("cross")
         ]
         return heard, mask_bias(mask, keras.backend.standardize_dtype(heard[0][0].dtype))
@@ -207,14 +207,13 @@ class Moonshine(Model):
 
     def empty_cache(self, rows: int, beams: int, length: int) -> Any:
         layer = self.backbone.decoder_blocks[0].self_attention
-        shape = (rows, layer.num_heads, length * beams, layer.key_dim)
-        dtype = layer._key_dense.compute_dtype
-        return [(ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in self.backbone.decoder_blocks]
+        blocks, dtype = len(self.backbone.decoder_blocks), layer._key_dense.compute_dtype
+        return empty_cache(blocks, rows, layer.num_heads, length * beams, layer.key_dim, dtype)
 
     def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         heard, bias = memory
         dtype = keras.backend.standardize_dtype(cache[0][0].dtype)
-        past = past_bias(index, cache[0][0].shape[2] // tokens.shape[1], ancestors, dtype)
+        past = past_bias(index, cache[0][1].shape[1] // tokens.shape[1], ancestors, dtype)
         # All hypotheses are at one place.
         angles = self.places[1].of(ops.broadcast_to(ops.reshape(index, (1,)), (tokens.shape[1],)))
         x, updated = self.backbone.token_embedding(tokens), []
@@ -230,11 +229,8 @@ def _step(
     """One position ``[b, k, d]`` through a decoder block, and its keys and values with that position's."""
     own, other = block.self_attention, block.cross_attention
     y = block.norm1(x)
-    made = (turned(own._key_dense(y), angles), own._value_dense(y))
-    keys, values = (
-        write_position(old, by_heads(ops.cast(new, old.dtype)), index)
-        for old, new in zip(kept, made, strict=True)
-    )
+    made = (keyed(turned(own._key_dense(y), angles)), by_heads(own._value_dense(y)))
+    kept, (keys, values) = cached(kept, made, index)
     x = x + attended(own, by_heads(turned(own._query_dense(y), angles)), keys, values, past)
     x = x + attended(other, by_heads(other._query_dense(block.norm2(x))), given[0], given[1], bias)
-    return x + block.ff(block.norm3(x)), (keys, values)
+    return x + block.ff(block.norm3(x)), kept

@@ -132,18 +132,24 @@ def by_heads(x: Any) -> Any:
     return ops.transpose(x, (0, 2, 1, 3))
 
 
+def keyed(x: Any) -> Any:
+    """``[b, t, h, e]`` to ``[b, h, e, t]``, as products with queries read it."""
+    return ops.transpose(x, (0, 2, 3, 1))
+
+
 def attended(attention: Any, queries: Any, keys: Any, values: Any, bias: Any) -> Any:
     """One of KerasHub's attentions over keys and values that were projected before.
 
     Args:
         attention: gives the last projection.
         queries: ``[b, h, t, e]``.
-        keys, values: ``[b, h, s, e]``.
+        keys: ``[b, h, e, s]``.
+        values: ``[b, h, s, e]``.
         bias: what is added to scores.
 
     Returns:
         ``[b, t, d]``.
     """
-    queries = queries * ops.cast(keys.shape[-1] ** -0.5, queries.dtype)
-    scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2))) + bias
+    queries = queries * ops.cast(values.shape[-1] ** -0.5, queries.dtype)
+    scores = ops.matmul(queries, keys) + bias
     return attention._output_dense(by_heads(ops.matmul(ops.softmax(scores, axis=-1), values)))

@@ -11,6 +11,7 @@ import keras
 from keras import layers, ops
 
 from sixarts.layers import EncoderBlock
+from sixarts.masks import causal_bias
 from sixarts_recommendation.embedding_rows import Rows
 
 
@@ -144,14 +145,5 @@ class CausalBlock(EncoderBlock):
     Padding stands at the end, where no place looks, so it needs no mask.
     """
 
-    def _attend(self, x: Any, mask: Any, training: bool) -> tuple[Any, Any]:
-        read = self._before(x, self.attention_norm)
-        places = ops.arange(ops.shape(x)[1])
-        low = -1e9 if self.compute_dtype != "float16" else -6e4
-        bias = ops.where(
-            places[:, None] >= places[None, :],
-            ops.cast(0.0, self.compute_dtype),
-            ops.cast(low, self.compute_dtype),
-        )
-        mixed, weights = self.attention(read, read, bias[None, None], training=training)
-        return mixed, weights
+    def _read(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        return self._before(x, self.attention_norm), causal_bias(ops.shape(x)[1], self.compute_dtype)

@@ -17,7 +17,8 @@ import numpy as np
 from keras import layers, ops
 
 from sixarts.checkpoint import Target
-from sixarts.layers import activation, mask_bias
+from sixarts.layers import activation
+from sixarts.masks import mask_bias
 from sixarts.networks.published import Targets, dense, norm
 
 

@@ -20,12 +20,13 @@ from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED
 from sixarts.layers import EncoderBlock, Positions, activation
+from sixarts.masks import bias_of, causal_bias
 from sixarts.media.listening import Listening
 from sixarts.model import read_optional_json
 from sixarts.networks.published import Targets, attention, dense, norm
 from sixarts.readers.limits import POSITIONS_CAP, TRANSFORMER, check, search_limits, whole
-from sixarts.step_cache import past_bias
-from sixarts_speech.whisper_layers import PromptedBlock, TimeConvolution, bias_of, causal_bias, wave_positions
+from sixarts.step_cache import past_bias, write_position
+from sixarts_speech.whisper_layers import PromptedBlock, TimeConvolution, wave_positions
 from sixarts_speech.whisper_processor import WhisperProcessor
 from sixarts_speech.whisper_settings import SpeechTokens
 
@@ -258,8 +259,8 @@ class Whisper(EncoderDecoder):
         _, own, _ = self.read(tokens, memory)
         return [
             tuple(
-                ops.slice_update(old, (0, 0, 0, 0), ops.repeat(ops.cast(new, old.dtype), beams, axis=2))
-                for old, new in zip(kept, made, strict=True)
+                write_position(old, ops.repeat(new, beams, axis=axis), 0, axis - 1)
+                for old, new, axis in zip(kept, made, (3, 2), strict=True)
             )
             for kept, made in zip(cache, own, strict=True)
         ]
@@ -277,7 +278,7 @@ class Whisper(EncoderDecoder):
         known = places[None, :] >= offsets[:, None]
         # What pads a prompt sees itself alone, so that nothing of it is undefined.
         seen = ops.logical_or(known[:, None, :], ops.eye(length, dtype="bool")[None])
-        seen = causal_bias(length, dtype)[None, None] + bias_of(seen, dtype)[:, None]
+        seen = causal_bias(length, dtype) + bias_of(seen, dtype)[:, None]
         x = self._placed(tokens, places[None, :], offsets)
         own, weights = [], []
         for block, keys_and_values in zip(self.decoder, cross, strict=True):
@@ -295,7 +296,7 @@ class Whisper(EncoderDecoder):
     def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         cross, offsets = memory
         beams = tokens.shape[1]
-        length, dtype = cache[0][0].shape[2] // beams, self.decoder[0].compute_dtype
+        length, dtype = cache[0][1].shape[1] // beams, self.decoder[0].compute_dtype
         known = ops.repeat(ops.arange(length, dtype="int32"), beams)[None, :] >= offsets[:, None]
         past = past_bias(index, length, ancestors, dtype) + bias_of(known, dtype)[:, None, None]
         x, updated = self._placed(tokens, index, offsets), []

@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from sixarts.layers import DecoderBlock
+from sixarts.masks import causal_bias
 
 
 class TimeConvolution(layers.Layer):  # type: ignore[misc]
@@ -53,7 +54,7 @@ class PromptedBlock(DecoderBlock):
 
     def call(self, x: Any, memory: Any, mask: Any = None, training: bool = False) -> tuple[Any, Any]:
         """The teacher-forced pass; as :meth:`sixarts.layers.DecoderBlock.call`, without a mask."""
-        seen = causal_bias(ops.shape(x)[1], self.compute_dtype)[None, None]
+        seen = causal_bias(ops.shape(x)[1], self.compute_dtype)
         x, _, weights = self.several(x, seen, self.cross_attention.project(memory), training=training)
         return x, weights
 
@@ -65,11 +66,11 @@ class PromptedBlock(DecoderBlock):
         Args:
             x: ``[b, t, d]``.
             seen: additive bias, ``[b, 1, t, t]``.
-            memory: cross keys and values, each ``[b, h, s, e]``.
+            memory: cross keys and values, as the attention projects them.
 
         Returns:
-            The output ``[b, t, d]``, its own keys and values ``[b, h, t, e]`` each, and the weights over the
-            memory ``[b, h, t, s]``.
+            The output ``[b, t, d]``, its own keys ``[b, h, e, t]`` and values ``[b, h, t, e]``, and the
+            weights over the memory ``[b, h, t, s]``.
         """
         read = self._before(x, self.attention_norm)
         own = self.attention.project(read)
@@ -79,17 +80,6 @@ class PromptedBlock(DecoderBlock):
         mixed, weights = self.cross_attention.attend(read, *memory, training=training)
         x = self._after(x, mixed, self.cross_attention_norm, training)
         return self._close(x, training), own, weights
-
-
-def causal_bias(length: Any, dtype: Any) -> Any:
-    """Additive bias ``[t, t]`` by which no position sees a later one."""
-    places = ops.arange(length)
-    return bias_of(places[:, None] >= places[None, :], dtype)
-
-
-def bias_of(seen: Any, dtype: Any) -> Any:
-    """0 where ``seen``, a large negative number elsewhere."""
-    return ops.where(seen, ops.cast(0.0, dtype), ops.cast(-1e9 if dtype != "float16" else -3e4, dtype))
 
 
 def wave_positions(length: int, width: int) -> np.ndarray:

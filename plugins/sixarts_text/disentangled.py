@@ -15,7 +15,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from sixarts.layers import Attention, EncoderBlock, mask_bias
+from sixarts.layers import Attention, EncoderBlock
+from sixarts.masks import mask_bias
 
 #: What a configuration's ``pos_att_type`` may name.
 KINDS = ("c2p", "p2c")
@@ -113,7 +114,8 @@ class DisentangledAttention(Attention):
     def call(self, x: Any, distances: Any, bias: Any, training: bool = False) -> Any:  # type: ignore[override]
         """``x`` ``[b, t, d]`` over itself; ``distances`` ``[n, d]``; the output ``[b, t, d]``."""
         scale = ops.cast(self.scale, x.dtype)
-        queries, (keys, values) = self.split(self.query(x)) * scale, self.project(x)
+        queries = self.split(self.query(x)) * scale
+        keys, values = self.split(self.key(x)), self.split(self.value(x))
         scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))
         if self.rows is not None:
             scores = scores + self._by_distance(queries, keys, distances, scale)

@@ -19,7 +19,7 @@ from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED
 from sixarts.readers.limits import NAME, TRUTH, check, number, whole
-from sixarts.step_cache import past_bias
+from sixarts.step_cache import empty_cache, past_bias
 from sixarts_text.summarizer import Summarizer
 from sixarts_text.summary_processor import T5Processor
 from sixarts_text.t5_layers import RelativePositions, T5DecoderBlock, T5EncoderBlock
@@ -230,14 +230,13 @@ class T5(Summarizer):
         return float(2 * (encoder * source + cross_keys + beams * decoder * target))
 
     def empty_cache(self, rows: int, beams: int, length: int) -> Any:
-        shape = (rows, self.config["num_heads"], length * beams, self.config["d_kv"])
-        dtype = self.decoder[0].compute_dtype
-        return [(ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in self.decoder]
+        c, dtype = self.config, self.decoder[0].compute_dtype
+        return empty_cache(len(self.decoder), rows, c["num_heads"], length * beams, c["d_kv"], dtype)
 
     def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         cross, bias = memory
         beams = tokens.shape[1]
-        length = cache[0][0].shape[2] // beams
+        length = cache[0][1].shape[1] // beams
         past = past_bias(index, length, ancestors, self.decoder[0].compute_dtype)
         past = past + self.decoder_distances.before(index, length, beams)
         x = self.target_embedding(tokens)

@@ -15,7 +15,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from sixarts.layers import Attention, activation, mask_bias
+from sixarts.layers import Attention, activation
+from sixarts.masks import causal_bias, mask_bias
 
 
 def buckets(distances: int, count: int, farthest: int) -> np.ndarray:
@@ -224,11 +225,9 @@ class T5DecoderBlock(_T5Block):
 
     def call(self, x: Any, memory: Any, mask: Any, distances: Any, training: bool = False) -> tuple[Any, Any]:
         """The teacher-forced pass: output ``[b, t, d]`` and cross-attention weights ``[b, h, t, s]``."""
-        places = ops.arange(ops.shape(x)[1])
-        seen = places[:, None] >= places[None, :]
-        low = ops.cast(-1e9 if self.compute_dtype != "float16" else -6e4, self.compute_dtype)
+        causal = causal_bias(ops.shape(x)[1], self.compute_dtype)
         read = self.attention_norm(x)
-        mixed, _ = self.attention(read, read, ops.where(seen[None, None], distances, low), training=training)
+        mixed, _ = self.attention(read, read, distances + causal, training=training)
         x = x + self.dropout(mixed, training=training)
         mixed, weights = self.cross_attention(
             self.cross_attention_norm(x), memory, mask_bias(mask, self.compute_dtype), training=training

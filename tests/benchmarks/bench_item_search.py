@@ -68,7 +68,7 @@ def made(items: int) -> Any:
     task.model = Item2Vec(config, ItemProcessor(Items(range(items))), task.model.device, "zeros")
     centers = random.normal(size=(CENTERS, WIDTH)).astype("float32")
     noise = random.normal(scale=SPREAD, size=(items, WIDTH)).astype("float32")
-    task.model.first.embeddings.assign(centers[random.integers(0, CENTERS, items)] + noise)
+    task.model.first.weight.assign(centers[random.integers(0, CENTERS, items)] + noise)
     return task
 
 

@@ -34,15 +34,15 @@ class Table:
         return ops.convert_to_tensor(inputs["table"])
 
     def empty_cache(self, rows: int, beams: int, length: int) -> Any:
-        return {"seen": ops.zeros((rows, 1, length * beams, 1))}
+        return {"seen": ops.zeros((rows, length * beams, 1))}
 
     def step(self, tokens: Any, index: Any, cache: Any, memory: Any, ancestors: Any) -> tuple[Any, Any]:
         rows, beams = tokens.shape
         size = memory.shape[-1]
-        new = ops.reshape(ops.cast(tokens, "float32"), (rows, 1, beams, 1))
-        seen = write_position(cache["seen"], new, index)
-        past = past_bias(index, seen.shape[2] // beams, ancestors, "float32")[:, 0] == 0
-        hits = ops.logical_and(seen == ops.arange(size, dtype="float32"), past[..., None])
+        new = ops.reshape(ops.cast(tokens, "float32"), (rows, beams, 1))
+        seen = write_position(cache["seen"], new, index, 1)
+        past = past_bias(index, seen.shape[1] // beams, ancestors, "float32")[:, 0] == 0
+        hits = ops.logical_and(seen[:, None] == ops.arange(size, dtype="float32"), past[..., None])
         counts = ops.sum(ops.cast(hits, "float32"), axis=2)
         last = ops.cast(tokens[..., None] == ops.arange(size, dtype="int32"), "float32")
         chosen = ops.sum(last[..., None] * memory[:, None], axis=2)

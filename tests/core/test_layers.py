@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from sixarts import layers
 from sixarts.compiled import to_numpy
 from sixarts.layers import (
     Attention,
@@ -18,10 +19,10 @@ from sixarts.layers import (
     OutputBias,
     Positions,
     activation,
-    mask_bias,
     sinusoids,
 )
-from sixarts.step_cache import past_bias
+from sixarts.masks import mask_bias
+from sixarts.step_cache import empty_cache, past_bias
 
 RANDOM = np.random.default_rng(0)
 
@@ -67,6 +68,21 @@ def test_attention_is_its_formula() -> None:
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("biased", ["not at all", "by key", "by both"])
+@pytest.mark.parametrize("scores", [7, 30, 60, 10**6])
+def test_attention_in_parts_is_the_same(scores: int, biased: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "SCORES", scores)
+    x, memory = normal(2, 5, 8), normal(2, 3, 8)
+    layer = randomized(Attention(heads=2, width=8), x, memory)
+    shape = {"not at all": None, "by key": (2, 1, 1, 3), "by both": (1, 1, 5, 3)}[biased]
+    bias = None if shape is None else ops.convert_to_tensor(normal(*shape))
+    keys_and_values = layer.project(memory)
+    whole = layer.attend(ops.convert_to_tensor(x), *keys_and_values, bias)[0]
+    parts = layer.mix(ops.convert_to_tensor(x), *keys_and_values, bias)
+    np.testing.assert_allclose(array(parts), array(whole), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.quick
 def test_masked_positions_are_not_seen() -> None:
     x = normal(1, 4, 8)
     mask = np.array([[1, 1, 0, 1]])
@@ -86,12 +102,12 @@ def test_the_decoder_sees_no_future_and_steps_as_it_calls() -> None:
     later = x.copy()
     later[:, 3:] += 1
     np.testing.assert_allclose(array(block(later, memory, mask)[0])[:, :3], array(whole)[:, :3], atol=1e-5)
-    cache: Any = (np.zeros((2, 2, 5, 4), "float32"),) * 2
+    cache: Any = empty_cache(1, 2, 2, 5, 4, "float32")[0]
     cross, bias = block.cross_attention.project(memory), mask_bias(mask, "float32")
     for index in range(5):
         step, cache = block.step(
             ops.convert_to_tensor(x[:, index : index + 1]),
-            tuple(map(ops.convert_to_tensor, cache)),
+            cache,
             index,
             past_bias(index, 5, None, "float32"),
             cross,
