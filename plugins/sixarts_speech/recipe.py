@@ -30,23 +30,23 @@ from sixarts.training import History
 from sixarts_speech import corpora
 from sixarts_speech.corpora import RATE, Pair, Speaker
 
-NETWORK: dict[str, Any] = {"words": True, "hidden_size": 128, "blocks": 4, "kernel": 5, "dropout": 0.2}
+NETWORK: dict[str, Any] = {"words": True, "hidden_size": 96, "blocks": 3, "kernel": 5}
 #: Strings to learn from and to choose by, their most digits, and how much synthesizers speak beside people.
-STRINGS = {"train": 4_000, "silent": 160, "validation": 100, "judged": 100}
-LONGEST, SYNTHETIC = 5, 1.0
+STRINGS = {"train": 2_000, "silent": 80, "validation": 100, "judged": 100}
+LONGEST, SYNTHETIC = 5, 0.6
 TRAINING: dict[str, Any] = {
-    "epochs": 25,
-    "batch_size": 32,
+    "epochs": 12,
+    "batch_size": 16,
     "learning_rate": 3e-3,
     "schedule": "cosine",
-    "warmup": 100,
+    "warmup": 30,
     "weight_decay": 0.05,
-    "speed": 0.3,
+    "speed": 0.25,
     "noise": 0.3,
     "gain": 10.0,
     "tilt": 6.0,
-    "mask": 0.15,
-    "warp": 0.2,
+    "mask": 0.1,
+    "warp": 0.15,
     "color": 6.0,
     "seed": 0,
 }
