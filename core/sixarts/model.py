@@ -202,13 +202,12 @@ class Model:
     def __call__(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The network's outputs for a batch, as NumPy arrays by name."""
         if self._predict is None:
-            self._predict = Compiled(
-                lambda inputs: self.network(inputs, training=False),
-                self.variables,
-                self.device,
-                self.fused,
-            )
+            self._predict = Compiled(self.outputs, self.variables, self.device, self.fused)
         return dict(to_numpy(self._predict(dict(arrays))))
+
+    def outputs(self, inputs: Mapping[str, Any]) -> Any:
+        """What a call gives for a batch, tensors to tensors: by default what the network gives."""
+        return self.network(inputs, training=False)
 
     def hidden_constants(self) -> list[str]:
         """Weights that some layer holds and the network does not list; always empty in a sound network."""

@@ -54,16 +54,17 @@ _ZOO = (
     "22e3ff2450fd92033f7f032915e1f64894a09584/benchmark.md)"
 )
 _MINATAR = {
-    "lanes": 1024,
+    "steps": 10_000_000,
+    "lanes": 256,
     "rollout": 64,
     "passes": 3,
-    "minibatch": 4096,
+    "minibatch": 2048,
     "learning_rate": 1e-3,
     "discount": 0.99,
     "trace": 0.95,
     "clip": 0.2,
     "entropy": 0.01,
-    "every": 5_000_000,
+    "every": 1_000_000,
     "judged": 100,
 }
 _PLANES = {"hidden": [128], "channels": [16], "activation": "relu"}
@@ -127,7 +128,7 @@ RECIPES: dict[str, Recipe] = {
         environment="MinAtar/Breakout-v1",
         title="MinAtar Breakout starter",
         network=_PLANES,
-        training={**_MINATAR, "steps": 60_000_000},
+        training=_MINATAR,
         license=_MINATAR_LICENSE,
         published=(
             "Young and Tian 2019 (arXiv:1903.03176, learning curves): DQN about 10 after 5M frames, "
@@ -143,7 +144,7 @@ RECIPES: dict[str, Recipe] = {
         environment="MinAtar/SpaceInvaders-v1",
         title="MinAtar Space Invaders starter",
         network=_PLANES,
-        training={**_MINATAR, "steps": 60_000_000},
+        training=_MINATAR,
         license=_MINATAR_LICENSE,
         published=(
             "Young and Tian 2019 (arXiv:1903.03176, learning curves): DQN about 45 after 5M frames, "

@@ -16,7 +16,7 @@ from sixarts.training import History
 from sixarts_vision import corpora
 from sixarts_vision.shipping import arguments_of, ship
 
-NETWORK = {"image_size": 32, "width": 32, "blocks": 2}
+NETWORK = {"image_size": 32, "width": 32, "blocks": 2, "mirrored": True}
 TRAINING = {
     "epochs": 50,
     "batch_size": 128,
@@ -80,11 +80,13 @@ again: a wide residual network (Zagoruyko and Komodakis 2016; 16 layers, twice a
 nothing, {len(history.metrics["loss"])} epochs of SGD in bfloat16, of which the one with the least validation
 loss was taken; then, twice, {AVERAGED["epochs"]} at a constant rate, the last {AVERAGED["average"]} averaged
 (Izmailov et al. 2018), and {SETTLED["epochs"]} to settle there. Pictures are moved by up to an eighth,
-mirrored, and partly hidden (random erasing, Zhong et al. 2020), by Keras's own layers. Choices were made on
-the validation part, a twentieth of the training files.""",
+mirrored, and partly hidden (random erasing, Zhong et al. 2020), by Keras's own layers. It answers with the
+mean of a picture and its mirror image (`mirrored` in `config.json`). Choices were made on the validation
+part, a twentieth of the training files.""",
         "Evaluation": f"""Accuracy on {held_out.count:,} pictures of CIFAR-10's test part (the other 5,000 are
 kept aside), measured once by the recipe, on the half-precision weights: **{accuracy.value:.2%}**
-({accuracy.low:.2%} to {accuracy.high:.2%}, Wilson). One view of each picture.
+({accuracy.low:.2%} to {accuracy.high:.2%}, Wilson). Three earlier versions of this starter were
+measured on the same pictures (87.0, 89.5 and 89.8 %); nothing was chosen by that.
 
 Published: ResNet-20 91.25 % (He et al. 2016, table 6), on all 10,000 pictures, as they were before JPEG: what
 the compression costs was not measured.""",

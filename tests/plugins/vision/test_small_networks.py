@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,26 @@ def test_the_same_everywhere(family: str, optimizer: str, tmp_path: Path, backen
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4, err_msg=name)
     assert task.model.hidden_constants() == []
     assert reference.saved_again(folder, tmp_path / "again")
+    if optimizer == "adamw":
+        _mirrored(folder, pixels, wanted, backends)
 
 
-@pytest.mark.parametrize("wrong", [{"image_size": 30}, {"blocks": 0}, {"widths": 3}])
+def _mirrored(folder: Path, pixels: np.ndarray, plain: np.ndarray, backends: dict[str, Any]) -> None:
+    """The same weights, asked for the mean of a picture and its mirror image."""
+    turned = reference.logits(folder, pixels[:, :, ::-1].copy())
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"mirrored": True}))
+    assert np.abs(turned - plain).max() > 1e-3
+    for name, worker in {"here": None, **backends}.items():
+        found = (
+            worker.call("vision_reference:logits", folder, pixels)
+            if worker
+            else reference.logits(folder, pixels)
+        )
+        np.testing.assert_allclose(found, (plain + turned) / 2, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("wrong", [{"image_size": 30}, {"blocks": 0}, {"widths": 3}, {"mirrored": 2}])
 def test_settings_are_held_to_limits(wrong: dict[str, Any]) -> None:
     with pytest.raises(SixartsError, match=next(iter(wrong))):
         sa.new("image-classification", family="wide_resnet", **wrong)
