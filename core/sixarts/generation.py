@@ -22,6 +22,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from sixarts import large_pages
 from sixarts.compiled import Compiled, Loop, to_numpy
 from sixarts.device import Device
 from sixarts.errors import OptionError
@@ -230,6 +231,9 @@ class Generator:
             ``tokens`` ``[b, k, n]``, best first, padded; ``scores`` ``[b, k]``, log-probabilities over
             ``length ** length_penalty``, a prompt not counted.
         """
+        if not self._compiled:
+            # A step reads every weight.
+            large_pages.gather(self.model.variables)
         rows = next(iter(inputs.values())).shape[0]
         noise = _noise(seed, rows, search.max_length)
         first = np.full(rows, search.start) if start is None else start
