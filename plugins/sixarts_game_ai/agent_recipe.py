@@ -231,14 +231,13 @@ episode.plot()
 ```""",
         "Data": f"""No data: the environment {environment} was played. {recipe.license}.""",
         "Training": f"""`python -m sixarts_game_ai.recipe {name} any FOLDER` makes such a folder again.
-        Proximal
-policy optimization (Schulman et al. 2017). {history}. The best of the judged weights are these; judged
-episodes and those below have other seeds. Options: {
+Proximal policy optimization (Schulman et al. 2017). {history}.
+The best of the judged weights are these; judged episodes and those below have other seeds. Options: {
             ", ".join(f"{key} {value}" for key, value in recipe.training.items())
         }.""",
         "Evaluation": f"""{found.protocol[:1].upper()}{found.protocol[1:]}. Played once, with the
-        half-precision
-weights that ship; mean, median and interquartile mean (iqm) as rliable reports them (Agarwal et al. 2021).
+half-precision weights that ship; mean, median and interquartile mean (iqm) as rliable reports them (Agarwal
+et al. 2021).
 
 | | value | 95 % interval |
 |---|---|---|

@@ -65,4 +65,22 @@ MODELS = [
         folder="sixarts_game_ai:starters/lunar-lander",
         options={"environment": "LunarLander-v3"},
     ),
+    ModelEntry(
+        reference="starter/minatar-breakout",
+        task="game-agent",
+        family="ppo",
+        license="apache-2.0",
+        summary="Plays MinAtar's Breakout: MinAtar/Breakout-v1.",
+        folder="sixarts_game_ai:starters/minatar-breakout",
+        options={"environment": "MinAtar/Breakout-v1"},
+    ),
+    ModelEntry(
+        reference="starter/minatar-space-invaders",
+        task="game-agent",
+        family="ppo",
+        license="apache-2.0",
+        summary="Plays MinAtar's Space Invaders: MinAtar/SpaceInvaders-v1.",
+        folder="sixarts_game_ai:starters/minatar-space-invaders",
+        options={"environment": "MinAtar/SpaceInvaders-v1"},
+    ),
 ]

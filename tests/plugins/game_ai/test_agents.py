@@ -213,7 +213,13 @@ def test_a_policy_without_noise_is_what_is_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "least"), [("starter/cartpole", 500.0), ("starter/lunar-lander", 230.0)]
+    ("reference", "least"),
+    [
+        ("starter/cartpole", 500.0),
+        ("starter/lunar-lander", 230.0),
+        ("starter/minatar-breakout", 8.0),
+        ("starter/minatar-space-invaders", 100.0),
+    ],
 )
 def test_starters_play_as_their_cards_say(reference: str, least: float) -> None:
     agent = sa.load("game-agent", reference, device="cpu")
