@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 from sixarts.checkpoint import Target, Weights
-from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.errors import CheckpointError, TrainingError
 from sixarts.model import CONFIG, WEIGHTS, read_json, read_optional_json
+from sixarts.networks.encoder_decoder import EncoderDecoder
 from sixarts.readers.sequence_processor import SequenceProcessor
 from sixarts_hub.strict_json import short
 from sixarts_kerashub.labels import read_card_names

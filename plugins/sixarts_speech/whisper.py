@@ -16,13 +16,13 @@ import numpy as np
 from keras import layers, ops
 
 from sixarts.checkpoint import Target
-from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED
 from sixarts.layers import EncoderBlock, Positions, activation
 from sixarts.masks import bias_of, causal_bias
 from sixarts.media.listening import Listening
 from sixarts.model import read_optional_json
+from sixarts.networks.encoder_decoder import EncoderDecoder
 from sixarts.networks.published import Targets, attention, dense, norm
 from sixarts.readers.limits import POSITIONS_CAP, TRANSFORMER, check, search_limits, whole
 from sixarts.step_cache import past_bias, write_position

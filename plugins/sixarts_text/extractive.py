@@ -15,10 +15,10 @@ import keras
 from keras import layers, ops
 
 from sixarts.checkpoint import Target
-from sixarts.encoder_decoder import ENCODER_PARTS, layer_targets
 from sixarts.errors import CheckpointError
 from sixarts.layers import EncoderBlock
 from sixarts.model import Model
+from sixarts.networks.encoder_decoder import ENCODER_PARTS, layer_targets
 from sixarts.readers.limits import NAME, check, number, whole
 from sixarts_text.sentence_features import SENTENCES, FeatureProcessor
 

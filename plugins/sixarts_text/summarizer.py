@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.errors import TrainingError
 from sixarts.layers import sinusoids
+from sixarts.networks.encoder_decoder import EncoderDecoder
 from sixarts_text.summary_processor import (
     BartProcessor,
     PegasusProcessor,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sixarts.encoder_decoder import EncoderDecoder
+from sixarts.networks.encoder_decoder import EncoderDecoder
 from sixarts_translation.multilingual_processor import MultilingualProcessor
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.layers import sinusoids
+from sixarts.networks.encoder_decoder import EncoderDecoder
 from sixarts_translation.marian_processor import MarianProcessor
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sixarts.encoder_decoder import EncoderDecoder
+from sixarts.networks.encoder_decoder import EncoderDecoder
 from sixarts_translation.multilingual_processor import MultilingualProcessor
 
 

@@ -177,8 +177,8 @@ def ours_stream(folder: str, sentences: int, beams: int) -> tuple[float, list[in
 
 def ours_bucketed(folder: str, rows: int) -> dict[str, Any]:
     """Texts of a new length in a bucket that was seen: how many functions were traced for it, and seconds."""
-    from sixarts import encoder_decoder
     from sixarts.device import backend
+    from sixarts.networks import encoder_decoder
 
     task = _forced_lengths()(ours(folder).spec, ours(folder).model, {"beams": 1, "segment": "none"})
     traced: list[int] = []

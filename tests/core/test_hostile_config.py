@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hostile import mutated, mutated_json, within
 from sixarts.blank import SPARE, blank_zeros
 from sixarts.checkpoint import write_weights
-from sixarts.encoder_decoder import EncoderDecoder
 from sixarts.errors import CheckpointError, SixartsError, UnknownFamily
 from sixarts.layout import family_of, needed_files
 from sixarts.model import Processor
+from sixarts.networks.encoder_decoder import EncoderDecoder
 from sixarts.readers.json_file import read_json, read_optional_json
 from sixarts.readers.limits import POSITIONS_CAP, TRANSFORMER, check_transformer, search_limits
 from sixarts.spec import FamilySpec
