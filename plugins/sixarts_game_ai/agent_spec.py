@@ -46,41 +46,23 @@ FAMILY_SPECS = [
     for model in ("ppo:PPO", "dqn:DQN")
 ]
 
+#: Starter, its environment, and what it does there.
+_STARTERS = (
+    ("cartpole", "CartPole-v1", "Balances a pole on a cart"),
+    ("lunar-lander", "LunarLander-v3", "Lands a craft between two flags"),
+    ("minatar-breakout", "MinAtar/Breakout-v1", "Plays MinAtar's Breakout"),
+    ("minatar-space-invaders", "MinAtar/SpaceInvaders-v1", "Plays MinAtar's Space Invaders"),
+)
+
 MODELS = [
     ModelEntry(
-        reference="starter/cartpole",
+        reference=f"starter/{name}",
         task="game-agent",
         family="ppo",
         license="apache-2.0",
-        summary="Balances a pole on a cart: CartPole-v1.",
-        folder="sixarts_game_ai:starters/cartpole",
-        options={"environment": "CartPole-v1"},
-    ),
-    ModelEntry(
-        reference="starter/lunar-lander",
-        task="game-agent",
-        family="ppo",
-        license="apache-2.0",
-        summary="Lands a craft between two flags: LunarLander-v3.",
-        folder="sixarts_game_ai:starters/lunar-lander",
-        options={"environment": "LunarLander-v3"},
-    ),
-    ModelEntry(
-        reference="starter/minatar-breakout",
-        task="game-agent",
-        family="ppo",
-        license="apache-2.0",
-        summary="Plays MinAtar's Breakout: MinAtar/Breakout-v1.",
-        folder="sixarts_game_ai:starters/minatar-breakout",
-        options={"environment": "MinAtar/Breakout-v1"},
-    ),
-    ModelEntry(
-        reference="starter/minatar-space-invaders",
-        task="game-agent",
-        family="ppo",
-        license="apache-2.0",
-        summary="Plays MinAtar's Space Invaders: MinAtar/SpaceInvaders-v1.",
-        folder="sixarts_game_ai:starters/minatar-space-invaders",
-        options={"environment": "MinAtar/SpaceInvaders-v1"},
-    ),
+        summary=f"{summary}: {environment}.",
+        folder=f"sixarts_game_ai:starters/{name}",
+        options={"environment": environment},
+    )
+    for name, environment, summary in _STARTERS
 ]
