@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from reference import TEXT, piece_names, pieces
 
@@ -117,7 +117,17 @@ def with_bytes() -> bytes:
 @example("")
 def test_source_tokens(both: tuple[Any, Any], text: str) -> None:
     theirs, ours = both
+    assume(not any(token in text for token in theirs.all_special_tokens))
     assert ours.encode(text) == theirs(text)["input_ids"]
+
+
+def test_a_text_that_spells_a_special_token_is_text(both: tuple[Any, Any]) -> None:
+    """The published tokenizer takes it for the token: whoever wrote a text could end it from inside."""
+    theirs, ours = both
+    end = ours.encode("")[-1]
+    for text in ("</s>", "hello </s> there", "a<pad>b"):
+        assert end in theirs(text)["input_ids"][:-1] or theirs.pad_token_id in theirs(text)["input_ids"]
+        assert end not in ours.encode(text)[:-1] and theirs.pad_token_id not in ours.encode(text)
 
 
 @quickly
@@ -125,6 +135,7 @@ def test_source_tokens(both: tuple[Any, Any], text: str) -> None:
 def test_target_tokens(both: tuple[Any, Any], text: str) -> None:
     """But for a leading tag, which the published tokenizer takes for a language in a target too."""
     theirs, ours = both
+    assume(not any(token in text for token in theirs.all_special_tokens))
     if text.startswith(">>"):
         text = "a " + text
     assert ours.encode_target(text) == theirs(text_target=text)["input_ids"]
