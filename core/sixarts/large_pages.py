@@ -32,12 +32,13 @@ def gather(variables: Sequence[Any]) -> int:
     Returns:
         Bytes of the pages that are large now.
     """
-    values = [variable.value for variable in variables if _bytes(variable) >= WEIGHT]
     if sum(map(_bytes, variables)) < NETWORK or not _allowed():
         return 0
     pages: set[int] = set()
-    for value in values:
-        address, size = _MEMORY[backend()](value)
+    for variable in variables:
+        if _bytes(variable) < WEIGHT:
+            continue
+        address, size = _MEMORY[backend()](variable.value)
         # Whole pages, with whatever lies beside: to nobody does it look any different.
         pages.update(range(address // PAGE * PAGE, address + size, PAGE))
     advise = ctypes.CDLL(None).madvise

@@ -90,15 +90,15 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
 
     def split(self, x: Any) -> Any:
         """``[b, t, h * e]`` to ``[b, h, t, e]``."""
-        return ops.transpose(
-            ops.reshape(x, (ops.shape(x)[0], ops.shape(x)[1], self.heads, self.size)), (0, 2, 1, 3)
-        )
+        return self._by_head(x, (0, 2, 1, 3))
 
     def turned(self, x: Any) -> Any:
         """``[b, t, h * e]`` to ``[b, h, e, t]``."""
-        return ops.transpose(
-            ops.reshape(x, (ops.shape(x)[0], ops.shape(x)[1], self.heads, self.size)), (0, 2, 3, 1)
-        )
+        return self._by_head(x, (0, 2, 3, 1))
+
+    def _by_head(self, x: Any, order: tuple[int, ...]) -> Any:
+        shape = ops.shape(x)
+        return ops.transpose(ops.reshape(x, (shape[0], shape[1], self.heads, self.size)), order)
 
     def project(self, memory: Any) -> tuple[Any, Any]:
         """Keys ``[b, h, e, s]`` and values ``[b, h, s, e]`` of ``memory`` ``[b, s, d]``."""

@@ -14,43 +14,28 @@ from pathlib import Path
 import sixarts as sa
 from sixarts_text import rouge
 from sixarts_text.abstracts_recipe import baselines, papers
+from sixarts_translation import recipe
 
 #: Words of a source that are read.
 WORDS = 140
-NETWORK = {
+#: The starters' of translation, smaller.
+NETWORK = recipe.NETWORK | {
     "d_model": 128,
     "encoder_layers": 2,
     "decoder_layers": 2,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4,
     "encoder_ffn_dim": 256,
     "decoder_ffn_dim": 256,
     "max_position_embeddings": 512,
-    "activation_function": "relu",
-    "scale_embedding": True,
-    "dropout": 0.3,
-    "attention_dropout": 0.1,
-    "activation_dropout": 0.1,
-    "num_beams": 4,
     "max_length": 64,
-    "length_penalty": 1.0,
-    "early_stopping": True,
 }
-TRAINING = {
+TRAINING = recipe.TRAINING | {
     "epochs": 16,
-    "batch_size": 64,
-    "learning_rate": 1e-3,
-    "schedule": "linear",
     "warmup": 300,
-    "weight_decay": 0.01,
     "average": 1,
-    "label_smoothing": 0.1,
     "subword_sampling": 0.0,
     "source_vocabulary": 6000,
     "target_vocabulary": 6000,
-    "source_language": "en",
     "target_language": "en",
-    "seed": 0,
 }
 
 
