@@ -41,9 +41,9 @@ PLANS = {
         replace(_BASE, iterations=90, openings=24, mirror=True),
     ),
     "breakthrough": Plan(
-        "breakthrough(columns=6,rows=6)",
+        "breakthrough",
         {"filters": 32, "blocks": 5, "discount": 0.99},
-        replace(_BASE, openings=8, simulations=48),
+        replace(_BASE, openings=8, simulations=32, mirror=True),
     ),
     "tic-tac-toe": Plan(
         "tic_tac_toe",

@@ -11,6 +11,7 @@ import numpy as np
 from sixarts.errors import InputError, OptionError
 from sixarts.model import Processor
 from sixarts_game_ai.evaluation import Evaluation, legal_softmax, softmax
+from sixarts_game_ai.games import start_of
 
 
 class BoardProcessor(Processor):
@@ -58,7 +59,12 @@ class BoardProcessor(Processor):
             return policy[:, ::-1]
         if self.actions == rows * columns:
             return policy.reshape(-1, rows, columns)[:, :, ::-1].reshape(policy.shape)
-        raise OptionError(f"mirror=True for {self.game}; expected a game whose actions are columns or cells")
+        mirror = getattr(start_of(self.game), "mirror", None)
+        if mirror is None:
+            raise OptionError(
+                f"mirror=True for {self.game}; expected breakthrough, or a game whose actions are columns or cells"
+            )
+        return policy[:, mirror]
 
     def read(self, outputs: Mapping[str, np.ndarray], positions: Sequence[Any]) -> Evaluation:
         """What the network says of positions."""

@@ -22,16 +22,20 @@ class _Board(NamedTuple):
         steps: for each player and cell: action (quiet), action (taking), cell that it leads to, and whether
             it goes straight ahead.
         goals: cells that each player wants to reach.
+        near: cells a row before them.
         moves: action to the cells that it goes from and to, and whether it takes.
+        mirror: for each action the one that it is where left and right are swapped.
     """
 
     rows: int
     columns: int
     steps: tuple[tuple[tuple[tuple[int, int, int, bool], ...], ...], ...]
     goals: tuple[int, int]
+    near: tuple[int, int]
     moves: dict[int, tuple[int, int, bool]]
     first: int
     second: int
+    mirror: np.ndarray
 
 
 @lru_cache(maxsize=8)
@@ -58,10 +62,12 @@ def _board(rows: int, columns: int) -> _Board:
         steps.append(own)
     row = (1 << columns) - 1
     goals = (row << columns * (rows - 1), row)
+    near = (goals[0] >> columns, goals[1] << columns)
     two = row | row << columns
-    return _Board(
-        rows, columns, tuple(tuple(own) for own in steps), goals, moves, two, two << columns * (rows - 2)
-    )
+    # Actions by row, column, player, aside and taking.
+    mirror = np.arange(rows * columns * 12).reshape(rows, columns, 2, 3, 2)[:, ::-1, :, ::-1].ravel()
+    steps_told = tuple(tuple(own) for own in steps)
+    return _Board(rows, columns, steps_told, goals, near, moves, two, two << columns * (rows - 2), mirror)
 
 
 class Breakthrough:
@@ -83,11 +89,17 @@ class Breakthrough:
 
     @property
     def game(self) -> str:
-        return f"breakthrough(columns={self.board.columns},rows={self.board.rows})"
+        rows, columns = self.board.rows, self.board.columns
+        return "breakthrough" if rows == columns == 8 else f"breakthrough(columns={columns},rows={rows})"
 
     @property
     def actions(self) -> int:
         return self.board.rows * self.board.columns * 12
+
+    @property
+    def mirror(self) -> np.ndarray:
+        """For each action the one that it is where left and right are swapped, ``[actions]``."""
+        return self.board.mirror
 
     @property
     def player(self) -> int:
@@ -129,17 +141,33 @@ class Breakthrough:
         return Breakthrough(self.board, pieces, (*self.history, action), over)
 
     def winning(self) -> int | None:
-        """A move that reaches the far row."""
-        before = self.board.goals[1 - self.player]
-        columns, rows = self.board.columns, self.board.rows
-        near = before << columns * (rows - 2) if self.player == 0 else before >> columns * (rows - 2)
-        if not self.pieces[self.player] & near:
+        """A move that reaches the far row, or takes the last piece."""
+        mine, other = self.pieces[self.player], self.pieces[1 - self.player]
+        alone = not other & (other - 1)
+        if not (mine & self.board.near[self.player] or alone):
             return None
         goals = self.board.goals[self.player]
         for action in self.moves():
-            if goals >> self.board.moves[action][1] & 1:
+            _, to, takes = self.board.moves[action]
+            if goals >> to & 1 or (takes and alone):
                 return action
         return None
+
+    def safe(self) -> list[int] | None:
+        """Moves after which the other does not win at once, once it is known that none wins; ``None`` where all
+        are such."""
+        mine, other = self.pieces[self.player], self.pieces[1 - self.player]
+        near = other & self.board.near[1 - self.player]
+        # A last piece may run into another's way: such positions are left to the search, move by move.
+        if not mine & (mine - 1):
+            return [action for action in self.moves() if self.play(action).winning() is None]
+        if not near:
+            return None
+        # A piece before its goal can always go there: it must be taken, and there must be but one.
+        if near & (near - 1):
+            return []
+        cell = near.bit_length() - 1
+        return [action for action in self.moves() if self.board.moves[action][1] == cell]
 
     def value(self) -> float:
         return 1.0 if self.player else -1.0

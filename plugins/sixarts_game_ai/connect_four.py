@@ -86,6 +86,21 @@ class ConnectFour:
         free = (self.stones + _FLOOR) & _BOARD & spots
         return (free.bit_length() - 1) // 7 if free else None
 
+    def safe(self) -> list[int] | None:
+        """Columns after which the other does not win at once, once it is known that none wins; ``None`` where
+        all are such."""
+        stones = self.stones
+        spots = _winning_spots(stones ^ self.mine, stones)
+        free = (stones + _FLOOR) & _BOARD
+        threats = free & spots
+        # A stone below such a spot opens it.
+        safe = free & ~(spots >> 1)
+        if threats:
+            safe = 0 if threats & (threats - 1) else safe & threats
+        if safe == free:
+            return None
+        return [column for column in range(COLUMNS) if safe & _COLUMN[column]]
+
     def value(self) -> float:
         return (1.0 if self.player else -1.0) if self.won else 0.0
 

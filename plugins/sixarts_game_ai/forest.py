@@ -1,15 +1,16 @@
 """The search trees of many roots in one set of arrays: what is known of positions, and of the actions there.
 
 A row a position (a node), a column for each of its legal actions (a slot). Values are those of player 0 at
-nodes, and those of the player to move at slots. Bounds are what the rules prove of a node's result
-(Cazenave and Saffidine 2010): it is solved where the two meet.
+nodes, and those of the player to move at slots. Bounds are what the rules prove of a node's result and of how
+soon it comes (score bounds, Cazenave and Saffidine 2010): a win in ``n`` plies is ``OVER - n``, a loss
+``n - OVER``, a draw 0. A node is settled where both bounds tell one result, and exact where they meet.
 
 Shapes: ``n`` nodes, ``w`` slots.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,22 @@ from sixarts_game_ai.evaluation import Evaluation
 
 #: Columns of ``sums``: what the search makes large, win minus loss, and draws.
 UTILITY, RESULT, DRAW = range(3)
+#: Nodes that every forest begins with, where player 0 and where player 1 is to move and wins at once: all moves
+#: that allow it lead there. They have no position.
+GIVEN = 2
+#: The score of a game that is over and won; more than the plies of any game.
+OVER = 16_000
 #: Arrays with a row a node: name to dtype, further axes, and what a new one holds.
 _NODES: dict[str, tuple[str, tuple[int, ...], float]] = {
     "visits": ("int32", (), 0),
     "sums": ("float64", (3,), 0),
     "raw": ("float64", (3,), 0),
     "sign": ("int8", (), 1),
-    "low": ("int8", (), -1),
-    "high": ("int8", (), 1),
-    "plies": ("int16", (), 0),
+    "low": ("int16", (), 2 - OVER),
+    "high": ("int16", (), OVER - 1),
     "count": ("int32", (), 0),
     "known": ("bool", (), False),
+    "ahead": ("bool", (), False),
 }
 #: Arrays with a row a node and a column a slot.
 _SLOTS: dict[str, tuple[str, float]] = {
@@ -39,6 +45,12 @@ _SLOTS: dict[str, tuple[str, float]] = {
     "q": ("float32", 0),
     "open": ("bool", False),
 }
+
+
+def winning(position: Any) -> int | None:
+    """A move that wins at once, where the game's rules tell one."""
+    wins = getattr(position, "winning", None)
+    return wins() if wins is not None else None
 
 
 class Forest:
@@ -52,9 +64,9 @@ class Forest:
     Attributes:
         visits, sums, raw: of a node: how often it was passed, what came of it, what the network said.
         sign: +1 where player 0 is to move, -1 where player 1 is.
-        low, high: what its result is at least and at most, for player 0.
-        plies: moves until the end, where it is solved.
+        low, high: what its score is at least and at most, for player 0.
         count: slots that it has; ``known`` once the network has seen it.
+        ahead: whether it was looked two plies ahead, so that nobody wins sooner but by what is known.
         action, prior, taken, child, q, open: of a slot: its action, prior, visits, node (-1 for none yet),
             mean value, and whether it may be taken.
     """
@@ -65,9 +77,9 @@ class Forest:
     sign: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    plies: np.ndarray
     count: np.ndarray
     known: np.ndarray
+    ahead: np.ndarray
     action: np.ndarray
     prior: np.ndarray
     taken: np.ndarray
@@ -84,6 +96,10 @@ class Forest:
         for name, (dtype, blank) in _SLOTS.items():
             setattr(self, name, np.full((capacity, width), blank, dtype))
         self._powers = discount ** np.arange(4096, dtype="float64")
+        #: Moves of nodes that the network is yet to see after which the other does not win at once.
+        self._safe: dict[int, Sequence[int]] = {}
+        for sign in (1, -1):
+            self._settle(self._placed(None, sign), sign * (OVER - 1))
 
     def _grow(self, nodes: int, slots: int) -> None:
         """Makes room for so many nodes and slots."""
@@ -104,39 +120,71 @@ class Forest:
             self.width += wider
 
     def add(self, position: Any) -> int:
-        """A new node. What the rules say of it is known at once: a game that is over, a move that wins."""
+        """A new node; a game that is over is known."""
+        node = self._placed(position, 1 - 2 * position.player)
+        if position.finished:
+            self._settle(node, round(position.value()) * OVER)
+        return node
+
+    def _placed(self, position: Any, sign: int) -> int:
         node = self.size
         if node == self.capacity:
             self._grow(node + 1, 0)
         self.size += 1
         self.positions.append(position)
-        self.sign[node] = 1 - 2 * position.player
-        if position.finished:
-            value = round(position.value())
-            self.low[node] = self.high[node] = value
-            self.known[node] = True
+        self.sign[node] = sign
+        # Nobody wins with the other's move.
+        self.low[node], self.high[node] = sorted((sign * (2 - OVER), sign * (OVER - 1)))
         return node
 
-    def wins_at_once(self, node: int) -> bool:
-        """Whether the player to move ends the game with a win; then the node is solved."""
-        if (action := self._winning(node)) is None:
-            return False
-        self.low[node] = self.high[node] = self.sign[node]
-        self.plies[node] = 1
-        self.count[node], self.action[node, 0], self.prior[node, 0] = 1, action, 1.0
+    def _settle(self, node: int, score: int) -> None:
+        self.low[node] = self.high[node] = score
         self.known[node] = True
-        return True
+
+    def look_ahead(self, node: int) -> None:
+        """What two plies tell of a new node, where the game's rules make them cheap: a move that wins at once,
+        none that keeps the other from it, or one alone, which is taken without asking the network."""
+        sign = int(self.sign[node])
+        if (action := winning(self.positions[node])) is not None:
+            self._only(node, action)
+            self._settle(node, sign * (OVER - 1))
+            return
+        position = self.positions[node]
+        if not hasattr(position, "safe"):
+            return
+        self.ahead[node] = True
+        self.low[node], self.high[node] = sorted((sign * (4 - OVER), sign * (OVER - 3)))
+        safe = position.safe()
+        if safe is None:
+            return
+        if len(safe) > 1:
+            self._safe[node] = safe
+        elif safe:
+            self._only(node, safe[0])
+            self.open[node, 0] = self.known[node] = True
+        else:
+            self._only(node, int(np.flatnonzero(position.legal())[0]))
+            self._settle(node, sign * (2 - OVER))
+
+    def _only(self, node: int, action: int) -> None:
+        """Gives a node a single slot."""
+        self.count[node], self.action[node, 0], self.prior[node, 0] = 1, action, 1.0
+
+    def complete(self, node: int) -> None:
+        """Gives a node that had a single move worth looking at its other ones, which lose at once."""
+        legal = np.flatnonzero(self.positions[node].legal())
+        rest = legal[legal != self.action[node, 0]]
+        if self.count[node] == 1 and len(rest):
+            self._grow(0, len(legal))
+            self.count[node] = len(legal)
+            self.action[node, 1 : len(legal)] = rest
+            self.child[node, 1 : len(legal)] = self.sign[node] > 0
 
     def show_win(self, node: int) -> None:
         """Draws a root's search to a move that wins at once, however little the network thinks of it."""
-        if (action := self._winning(node)) is not None:
+        if (action := winning(self.positions[node])) is not None:
             many = self.count[node]
             self.prior[node, :many] = (self.prior[node, :many] + (self.action[node, :many] == action)) / 2
-
-    def _winning(self, node: int) -> int | None:
-        """A move that wins at once, where the game's rules tell one."""
-        wins = getattr(self.positions[node], "winning", None)
-        return wins() if wins is not None else None
 
     def fill(self, nodes: np.ndarray, found: Evaluation) -> None:
         """Enters what the network says of nodes that it has just seen."""
@@ -150,6 +198,7 @@ class Forest:
         self.action[owners, slots] = columns
         self.prior[owners, slots] = found.policy[rows, columns]
         self.open[owners, slots] = True
+        self._close(nodes, legal, rows, columns, slots)
         self.count[nodes] = counts
         self.known[nodes] = True
         sign = self.sign[nodes]
@@ -157,42 +206,72 @@ class Forest:
         self.raw[nodes, RESULT] = (found.wdl[:, 0] - found.wdl[:, 2]) * sign
         self.raw[nodes, DRAW] = found.wdl[:, 1]
 
-    def solved(self, nodes: Any) -> Any:
-        """Whether the result of nodes is proven."""
+    def _close(
+        self, nodes: np.ndarray, legal: np.ndarray, rows: np.ndarray, columns: np.ndarray, slots: np.ndarray
+    ) -> None:
+        """Leads the slots of moves that lose at once to where they lead."""
+        safe = [self._safe.pop(node, None) for node in nodes.tolist()]
+        if not any(safe):
+            return
+        losing = legal.copy()
+        for row, kept in zip(losing, safe, strict=True):
+            row[slice(None) if kept is None else kept] = False
+        chosen = losing[rows, columns]
+        owners, slots = nodes[rows[chosen]], slots[chosen]
+        self.child[owners, slots] = self.sign[owners] > 0
+        self.open[owners, slots] = False
+
+    def settled(self, nodes: Any) -> Any:
+        """Whether the result of nodes is proven: a win, a draw or a loss."""
+        low, high = self.low[nodes], self.high[nodes]
+        return (low > 0) | (high < 0) | (low == high)
+
+    def exact(self, nodes: Any) -> Any:
+        """Whether it is proven, too, in how many plies it comes."""
         return self.low[nodes] == self.high[nodes]
 
-    def exact(self, nodes: np.ndarray) -> np.ndarray:
-        """What solved nodes are worth, as a row of ``sums``, ``[b, 3]``."""
-        value = self.low[nodes].astype("float64")
-        return np.stack([value * self._powers[self.plies[nodes]], value, value == 0], axis=1)
+    def plies(self, nodes: Any) -> Any:
+        """In how many plies settled nodes are over at the latest; 0 for draws."""
+        score = np.minimum(np.abs(self.low[nodes]), np.abs(self.high[nodes]))
+        return np.where(score > 0, OVER - score, 0)
+
+    def result(self, nodes: Any) -> Any:
+        """What settled nodes end with for player 0: 1, 0 or -1."""
+        return np.sign(self.low[nodes])
+
+    def worth(self, nodes: np.ndarray) -> np.ndarray:
+        """What settled nodes are worth, as a row of ``sums``, ``[b, 3]``."""
+        value = self.result(nodes).astype("float64")
+        return np.stack([value * self._powers[self.plies(nodes)], value, value == 0], axis=1)
 
     def own_bounds(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Bounds of the slots of nodes for the player to move, and which slots there are, ``[b, w]`` each."""
+        """Scores of the slots of nodes for the player to move, at least and at most, and which slots there are,
+        ``[b, w]`` each."""
         child = self.child[nodes]
         has = child >= 0
         first = self.sign[nodes][:, None] > 0
         low, high = self.low[child], self.high[child]
-        least = np.where(has, np.where(first, low, -high), -1)
-        most = np.where(has, np.where(first, high, -low), 1)
+        least, most = np.where(first, low, -high), np.where(first, high, -low)
+        ahead = self.ahead[nodes][:, None]
+        # A ply later than what follows; where nobody looked yet, no sooner than the rules allow.
+        least = np.where(has, least - np.sign(least), np.where(ahead, 4 - OVER, 2 - OVER))
+        most = np.where(has, most - np.sign(most), np.where(ahead, OVER - 3, OVER - 1))
         there = np.arange(self.width) < self.count[nodes][:, None]
-        return np.where(there, least, -2), np.where(there, most, -2), there
+        return np.where(there, least, -OVER), np.where(there, most, -OVER), there
 
     def prove(self, nodes: np.ndarray) -> np.ndarray:
         """Draws from the slots of nodes what they prove; tells of which nodes more is known now, ``[b]``."""
         least, most, there = self.own_bounds(nodes)
-        low, high = least.max(axis=1), most.max(axis=1)
-        done = low == high
-        after = self.plies[self.child[nodes]].astype("int64") + 1
-        # A win is as quick as its quickest move; what cannot be won is drawn out.
-        quickest = np.where(least == 1, after, 9999).min(axis=1)
-        slowest = np.where(there & (least == low[:, None]) & (least == most), after, 0).max(axis=1)
-        plies = np.where(done, np.where(low == 1, quickest, slowest), 0)
+        old_low, old_high = self.low[nodes], self.high[nodes]
         first = self.sign[nodes] > 0
+        low = np.maximum(least.max(axis=1), np.where(first, old_low, -old_high))
+        high = np.minimum(most.max(axis=1), np.where(first, old_high, -old_low))
+        # What loses is not looked at for as long as something else is left.
+        hopeful = (most >= 0) | (high < 0)[:, None]
+        self.open[nodes] = there & (most > low[:, None]) & hopeful
         new_low, new_high = np.where(first, low, -high), np.where(first, high, -low)
-        changed = (new_low != self.low[nodes]) | (new_high != self.high[nodes]) | (plies != self.plies[nodes])
-        self.low[nodes], self.high[nodes], self.plies[nodes] = new_low, new_high, plies
-        self.open[nodes] = np.where(done[:, None], there & (least != most), most > low[:, None])
-        return changed
+        self.low[nodes], self.high[nodes] = new_low, new_high
+        return np.asarray((new_low != old_low) | (new_high != old_high))
 
     def adopt(self, other: Forest, node: int) -> tuple[int, dict[Hashable, int]]:
         """Copies a node of another forest and all that is below it.
@@ -201,7 +280,7 @@ class Forest:
             Its number here, and the keys of what was copied.
         """
         seen = np.zeros(other.size, bool)
-        seen[node] = True
+        seen[node] = seen[:GIVEN] = True
         level = np.array([node])
         order = [level]
         while level.size:
@@ -215,6 +294,7 @@ class Forest:
         start = self.size
         place = np.full(other.size + 1, -1, "int32")
         place[old] = start + np.arange(len(old), dtype="int32")
+        place[:GIVEN] = range(GIVEN)
         rows = slice(start, start + len(old))
         for name in _NODES:
             getattr(self, name)[rows] = getattr(other, name)[old]

@@ -15,6 +15,7 @@ QUICK: dict[str, Callable[[], Any]] = {
     "connect_four": ConnectFour.start,
     "breakthrough(columns=6,rows=6)": lambda: Breakthrough.start(6, 6),
     "breakthrough": lambda: Breakthrough.start(8, 8),
+    "breakthrough(columns=8,rows=8)": lambda: Breakthrough.start(8, 8),
 }
 #: Names that people use beside OpenSpiel's.
 ALIASES = {

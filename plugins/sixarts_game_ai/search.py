@@ -112,6 +112,7 @@ class Search:
                 raise InputError("a tree of another position; expected the tree of the root that is searched")
             if tree.forest.discount == self.settings.discount and not tree.decided:
                 node, keys = self.forest.adopt(tree.forest, tree.node)
+                self.forest.complete(node)
                 self.tables.append(keys)
                 return node
         node = self.forest.add(root)
@@ -184,14 +185,7 @@ class Search:
         """Which roots are not done, ``[roots]``."""
         forest, nodes = self.forest, self.nodes
         going = (self.done < self.settings.simulations) & forest.open[nodes].any(axis=1)
-        solved = forest.solved(nodes)
-        if solved.any():
-            won = forest.low[nodes] == forest.sign[nodes]
-            # Once every move was tried, those that win at once are known.
-            all_tried = (forest.taken[nodes] > 0).sum(axis=1) >= forest.count[nodes]
-            quicker = won & (forest.plies[nodes] > np.where(all_tried, 3, 1)) & self.settings.shortest
-            going &= ~solved | quicker
-        return np.asarray(going)
+        return np.asarray(going & ~(forest.exact(nodes) if self.settings.shortest else forest.settled(nodes)))
 
     def _look(self, nodes: np.ndarray, roots: np.ndarray) -> None:
         """Asks the network about nodes."""
@@ -224,7 +218,10 @@ class Search:
             for place in np.flatnonzero(below < 0).tolist():
                 below[place] = self._opened(int(nodes[place]), int(slots[place]), int(root[alive[place]]))
             lanes.leaf[alive] = below
-            solved = forest.low[below] == forest.high[below]
+            settled = forest.settled(below)
+            if settings.shortest and settled.any():
+                # Who has won looks for a quicker way, who has lost for a longer one.
+                settled &= ~forest.settled(nodes) | forest.exact(below)
             waiting = ~forest.known[below]
             for place in np.flatnonzero(waiting).tolist():
                 if (node := int(below[place])) in claimed:
@@ -232,7 +229,7 @@ class Search:
                 else:
                     claimed.add(node)
                     lanes.fresh.append(int(alive[place]))
-            alive = alive[~(solved | waiting)]
+            alive = alive[~(settled | waiting)]
         return lanes
 
     def _opened(self, node: int, slot: int, root: int) -> int:
@@ -247,7 +244,7 @@ class Search:
             if child < 0:
                 child = forest.add(position)
                 if not forest.known[child]:
-                    forest.wins_at_once(child)
+                    forest.look_ahead(child)
                 if key is not None:
                     table[key] = child
             forest.child[node, slot] = child
@@ -332,13 +329,14 @@ class Search:
         forest = self.forest
         kept = np.flatnonzero(lanes.kept)
         leaf = lanes.leaf[kept]
-        solved = forest.low[leaf] == forest.high[leaf]
+        settled = forest.settled(leaf)
         worth = np.zeros((len(lanes.root), 3))
         worth[kept] = forest.raw[leaf]
-        if solved.any():
-            worth[kept[solved]] = forest.exact(leaf[solved])
+        if settled.any():
+            worth[kept[settled]] = forest.worth(leaf[settled])
         news = np.zeros(len(lanes.root), bool)
-        news[kept] = solved
+        # Below what is settled, every leaf may tell how soon the end comes.
+        news[kept] = settled | forest.settled(self.nodes[lanes.root[kept]])
         alone = len(np.unique(lanes.root)) == len(lanes.root)
         self._pass(leaf, worth[kept], alone)
         for lane, nodes, slots in reversed(lanes.levels):
@@ -349,9 +347,9 @@ class Search:
             if told.any():
                 self._prove(lane, nodes, told, news)
             worth[lane, UTILITY] *= forest.discount
-            solved = forest.low[nodes] == forest.high[nodes]
-            if solved.any():
-                worth[lane[solved]] = forest.exact(nodes[solved])
+            settled = forest.settled(nodes)
+            if settled.any():
+                worth[lane[settled]] = forest.worth(nodes[settled])
             if alone:
                 forest.taken[nodes, slots] += 1
             else:
@@ -375,10 +373,10 @@ class Search:
         else:
             np.add.at(forest.visits, nodes, 1)
             np.add.at(forest.sums, nodes, worth)
-        solved = forest.low[nodes] == forest.high[nodes]
-        if solved.any():
-            done = nodes[solved]
-            forest.sums[done] = forest.exact(done) * forest.visits[done][:, None]
+        settled = forest.settled(nodes)
+        if settled.any():
+            done = nodes[settled]
+            forest.sums[done] = forest.worth(done) * forest.visits[done][:, None]
 
 
 def _check(roots: Sequence[Position]) -> None:

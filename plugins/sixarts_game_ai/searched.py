@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sixarts_game_ai.forest import DRAW, RESULT, UTILITY, Forest
+from sixarts_game_ai.forest import DRAW, GIVEN, RESULT, UTILITY, Forest, winning
 from sixarts_game_ai.search_settings import SearchSettings
 
 
 class Proof(NamedTuple):
-    """A proven result: ``value`` 1, 0 or -1 for the player to move, ``plies`` until the game is over."""
+    """A proven result: ``value`` 1, 0 or -1 for the player to move, ``plies`` until the game is over at the
+    latest; 0 for a draw, of which nobody asks when it comes."""
 
     value: int
     plies: int
@@ -21,6 +22,13 @@ class Proof(NamedTuple):
     def __str__(self) -> str:
         word = {1: "win", 0: "draw", -1: "loss"}[self.value]
         return word if not self.value else f"{word} in {self.plies}"
+
+
+def proof(forest: Forest, node: int, sign: int) -> Proof | None:
+    """What is proven of a node, for the player of a sign."""
+    if not forest.settled(node):
+        return None
+    return Proof(sign * int(forest.result(node)), int(forest.plies(node)))
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,12 @@ class Tree:
         """The tree below an action; ``None`` where it was never searched."""
         slots = np.flatnonzero(self.forest.action[self.node, : self.forest.count[self.node]] == action)
         child = int(self.forest.child[self.node, slots[0]]) if len(slots) else -1
-        return None if child < 0 else Tree(self.forest, child)
+        return None if child < GIVEN else Tree(self.forest, child)
 
     def children(self) -> list[tuple[int, int, Tree]]:
         """Action, visits from here, and tree of each move that was tried, most visited first."""
         forest, node = self.forest, self.node
-        slots = [slot for slot in range(forest.count[node]) if forest.child[node, slot] >= 0]
+        slots = [slot for slot in range(forest.count[node]) if forest.child[node, slot] >= GIVEN]
         slots.sort(key=lambda slot: -forest.taken[node, slot])
         return [
             (
@@ -71,10 +79,7 @@ class Tree:
 
     @property
     def proven(self) -> Proof | None:
-        forest, node = self.forest, self.node
-        if not forest.solved(node):
-            return None
-        return Proof(int(forest.low[node] * forest.sign[node]), int(forest.plies[node]))
+        return proof(self.forest, self.node, int(self.forest.sign[self.node]))
 
 
 @dataclass(frozen=True)
@@ -136,9 +141,9 @@ def completed(forest: Forest, nodes: np.ndarray, settings: SearchSettings) -> tu
     raw = forest.raw[nodes, UTILITY] * forest.sign[nodes]
     mixed = (raw + total * seen) / (1 + total)
     q = np.where(tried, forest.q[nodes], mixed[:, None])
-    if forest.solved(nodes).any() or (~forest.open[nodes] & there).any():
+    if forest.settled(nodes).any() or (~forest.open[nodes] & there).any():
         least, most, _ = forest.own_bounds(nodes)
-        q = np.where(there, np.clip(q, least, most), q)
+        q = np.where(there, np.clip(q, np.sign(least), np.sign(most)), q)
     scale = (settings.value_visits + taken.max(axis=1)) * settings.value_scale
     logits = np.where(there, np.log(np.maximum(prior, 1e-12)), -np.inf)
     return logits, np.where(there, scale[:, None] * q, 0.0)
@@ -154,13 +159,11 @@ def best_slot(forest: Forest, node: int, wishes: np.ndarray | None = None) -> in
     if count == 1:
         return 0
     least, most, _ = (array[0, :count] for array in forest.own_bounds(np.array([node])))
-    child = forest.child[node, :count]
-    plies = np.where(child >= 0, forest.plies[child], 0)
     taken, q, prior = forest.taken[node, :count], forest.q[node, :count], forest.prior[node, :count]
-    if (least == 1).any():
-        return int(np.where(least == 1, plies, 9999).argmin())
     sure = int(least.max())
-    hopeful = most > sure
+    if sure > 0:
+        return int(least.argmax())
+    hopeful = most > max(sure, -1)
     if sure == 0:
         # A draw is there for the taking: anything else must promise more.
         hopeful &= (taken > 0) & (q > 0)
@@ -170,7 +173,7 @@ def best_slot(forest: Forest, node: int, wishes: np.ndarray | None = None) -> in
         wish = q if wishes is None else wishes[:count]
         order = np.lexsort((prior, wish, np.where(hopeful, taken, -1)))
         return int(order[-1])
-    return int(np.where(most == -1, plies, -1).argmax())
+    return int(np.lexsort((least, most))[-1])
 
 
 def read_root(
@@ -195,9 +198,9 @@ def read_root(
     tried = (child >= 0) & (visits > 0)
     sums = forest.sums[child] / np.maximum(visits, 1)[:, None]
     own = forest.raw[node] if not tried[best] else sums[best]
-    solved = bool(forest.solved(node))
-    if solved:
-        own = forest.exact(at)[0]
+    proven = proof(forest, node, sign)
+    if proven is not None:
+        own = forest.worth(at)[0]
     wdl = _bounded(_chances(own, sign), sign * int(forest.low[node]), sign * int(forest.high[node]))
     result = float(wdl[0] - wdl[2])
     found = np.where(tried, sums[:, RESULT] * sign, result)
@@ -211,11 +214,11 @@ def read_root(
         shares = taken.astype("float64") if taken.any() else forest.prior[node, :count].astype("float64")
     policy[actions] = shares / shares.sum()
     proofs = {
-        int(actions[slot]): Proof(int(forest.low[child[slot]] * sign), int(forest.plies[child[slot]]) + 1)
+        int(actions[slot]): Proof(after.value, after.plies + 1)
         for slot in order
-        if child[slot] >= 0 and forest.solved(child[slot])
+        if child[slot] >= 0 and (after := proof(forest, int(child[slot]), sign)) is not None
     }
-    utility = own[UTILITY] * sign * (1.0 if solved or not tried[best] else forest.discount)
+    utility = own[UTILITY] * sign * (1.0 if proven or not tried[best] else forest.discount)
     return Searched(
         position,
         actions[order].copy(),
@@ -228,7 +231,7 @@ def read_root(
         wdl,
         _chances(forest.sums[node] / max(forest.visits[node], 1), sign),
         float(utility),
-        Proof(int(forest.low[node] * sign), int(forest.plies[node])) if solved else None,
+        proven,
         proofs,
         _variation(forest, node, best),
         simulations,
@@ -247,9 +250,9 @@ def _chances(sums: np.ndarray, sign: int) -> np.ndarray:
 def _bounded(wdl: np.ndarray, one: int, other: int) -> np.ndarray:
     """Win, draw and loss without what the proven bounds rule out."""
     win, draw, loss = wdl
-    if min(one, other) == 0:
+    if min(one, other) >= 0:
         draw, loss = draw + loss, 0.0
-    if max(one, other) == 0:
+    if max(one, other) <= 0:
         win, draw = 0.0, draw + win
     return np.array([win, draw, loss])
 
@@ -258,11 +261,17 @@ def _variation(forest: Forest, node: int, slot: int) -> tuple[int, ...]:
     """The best moves of both sides, as far as they were searched."""
     found: list[int] = []
     seen: set[int] = set()
-    while node >= 0 and node not in seen and forest.count[node]:
+    position = forest.positions[node]
+    settled = False
+    while node >= GIVEN and node not in seen and forest.count[node]:
         seen.add(node)
         slot = slot if not found else best_slot(forest, node)
-        if found and not forest.taken[node, slot] and not forest.solved(node):
-            break
+        settled = bool(forest.settled(node))
+        if found and not forest.taken[node, slot] and not settled:
+            return tuple(found)
         found.append(int(forest.action[node, slot]))
+        position = position.play(found[-1])
         node = int(forest.child[node, slot])
+    if settled and not position.finished and (last := winning(position)) is not None:
+        found.append(last)
     return tuple(found)

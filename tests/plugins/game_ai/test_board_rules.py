@@ -45,22 +45,24 @@ def test_quick_boards_keep_openspiels_rules(game: str) -> None:
             assert position.value() == state.returns()[0]
             continue
         assert position.player == state.current_player()
-        wins = [a for a in state.legal_actions() if state.child(a).is_terminal() and _won(state, a)]
-        found = position.winning()
-        # Taking the last piece wins, too, and is left to the search.
-        assert found in wins if found is not None else all(_takes(state, a) for a in wins)
+        wins, found = _winning(state), position.winning()
+        assert found in wins if wins else found is None
+        if not wins:
+            safe = [a for a in state.legal_actions() if not _winning(state.child(a))]
+            told = position.safe()
+            assert sorted(told if told is not None else state.legal_actions()) == safe
         for action in state.legal_actions():
             assert position.parse(position.notation(action)) == action
             spelled = getattr(position, "spelled", position.notation)
             assert spelled(action) == state.action_to_string(position.player, action)
 
 
-def _won(state: Any, action: int) -> bool:
-    return bool(state.child(action).returns()[state.current_player()] > 0)
-
-
-def _takes(state: Any, action: int) -> bool:
-    return bool(state.action_to_string(state.current_player(), action).endswith("*"))
+def _winning(state: Any) -> list[int]:
+    """Moves that win at once, by OpenSpiel."""
+    if state.is_terminal():
+        return []
+    player = state.current_player()
+    return [action for action in state.legal_actions() if state.child(action).returns()[player] > 0]
 
 
 @pytest.mark.parametrize("game", OTHERS)
