@@ -62,7 +62,8 @@ class BoardProcessor(Processor):
         mirror = getattr(start_of(self.game), "mirror", None)
         if mirror is None:
             raise OptionError(
-                f"mirror=True for {self.game}; expected breakthrough, or a game whose actions are columns or cells"
+                f"mirror=True for {self.game}; expected breakthrough, or a game whose actions are columns or "
+                "cells"
             )
         return policy[:, mirror]
 

@@ -154,8 +154,8 @@ class Breakthrough:
         return None
 
     def safe(self) -> list[int] | None:
-        """Moves after which the other does not win at once, once it is known that none wins; ``None`` where all
-        are such."""
+        """Moves after which the other does not win at once, once it is known that none wins; ``None`` where
+        all are such."""
         mine, other = self.pieces[self.player], self.pieces[1 - self.player]
         near = other & self.board.near[1 - self.player]
         # A last piece may run into another's way: such positions are left to the search, move by move.

@@ -17,8 +17,8 @@ def evaluator(model: Any, rows: int, fixed: bool = False) -> Callable[[Sequence[
     Args:
         model: of signature ``board -> policy, value``.
         rows: positions in a batch, at most.
-        fixed: whether every batch is filled up to ``rows``, so that what is said of a position is the same to
-            the last bit whatever stands beside it; else to the next power of two.
+        fixed: whether every batch is filled up to ``rows``, so that there is one size; else to the next power
+            of two.
     """
 
     def evaluate(positions: Sequence[Any]) -> Evaluation:

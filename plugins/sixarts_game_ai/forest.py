@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from sixarts_game_ai.descent import OVER, Trees, own_bounds, settle_worth
 from sixarts_game_ai.evaluation import Evaluation
 
 #: Columns of ``sums``: what the search makes large, win minus loss, and draws.
 UTILITY, RESULT, DRAW = range(3)
-#: Nodes that every forest begins with, where player 0 and where player 1 is to move and wins at once: all moves
-#: that allow it lead there. They have no position.
+#: Nodes that every forest begins with, where player 0 and where player 1 is to move and wins at once: all
+#: moves that allow it lead there. They have no position.
 GIVEN = 2
-#: The score of a game that is over and won; more than the plies of any game.
-OVER = 16_000
 #: Arrays with a row a node: name to dtype, further axes, and what a new one holds.
 _NODES: dict[str, tuple[str, tuple[int, ...], float]] = {
     "visits": ("int32", (), 0),
@@ -41,6 +40,7 @@ _SLOTS: dict[str, tuple[str, float]] = {
     "action": ("int32", -1),
     "prior": ("float32", 0),
     "taken": ("int32", 0),
+    "pending": ("int32", 0),
     "child": ("int32", -1),
     "q": ("float32", 0),
     "open": ("bool", False),
@@ -67,8 +67,8 @@ class Forest:
         low, high: what its score is at least and at most, for player 0.
         count: slots that it has; ``known`` once the network has seen it.
         ahead: whether it was looked two plies ahead, so that nobody wins sooner but by what is known.
-        action, prior, taken, child, q, open: of a slot: its action, prior, visits, node (-1 for none yet),
-            mean value, and whether it may be taken.
+        action, prior, taken, pending, child, q, open: of a slot: its action, prior, visits, those under way,
+            node (-1 for none yet), mean value, and whether it may be taken.
     """
 
     visits: np.ndarray
@@ -83,6 +83,7 @@ class Forest:
     action: np.ndarray
     prior: np.ndarray
     taken: np.ndarray
+    pending: np.ndarray
     child: np.ndarray
     q: np.ndarray
     open: np.ndarray
@@ -95,7 +96,6 @@ class Forest:
             setattr(self, name, np.full((capacity, *more), blank, dtype))
         for name, (dtype, blank) in _SLOTS.items():
             setattr(self, name, np.full((capacity, width), blank, dtype))
-        self._powers = discount ** np.arange(4096, dtype="float64")
         #: Moves of nodes that the network is yet to see after which the other does not win at once.
         self._safe: dict[int, Sequence[int]] = {}
         for sign in (1, -1):
@@ -142,8 +142,8 @@ class Forest:
         self.known[node] = True
 
     def look_ahead(self, node: int) -> None:
-        """What two plies tell of a new node, where the game's rules make them cheap: a move that wins at once,
-        none that keeps the other from it, or one alone, which is taken without asking the network."""
+        """What two plies tell of a new node, where the game's rules make them cheap: a move that wins at
+        once, none that keeps the other from it, or one alone, which is taken without asking the network."""
         sign = int(self.sign[node])
         if (action := winning(self.positions[node])) is not None:
             self._only(node, action)
@@ -239,39 +239,19 @@ class Forest:
         """What settled nodes end with for player 0: 1, 0 or -1."""
         return np.sign(self.low[nodes])
 
-    def worth(self, nodes: np.ndarray) -> np.ndarray:
-        """What settled nodes are worth, as a row of ``sums``, ``[b, 3]``."""
-        value = self.result(nodes).astype("float64")
-        return np.stack([value * self._powers[self.plies(nodes)], value, value == 0], axis=1)
+    def worth(self, node: int) -> np.ndarray:
+        """What a settled node is worth, as a row of ``sums``."""
+        return np.array(settle_worth(self.trees(), node, self.discount))
 
-    def own_bounds(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scores of the slots of nodes for the player to move, at least and at most, and which slots there are,
-        ``[b, w]`` each."""
-        child = self.child[nodes]
-        has = child >= 0
-        first = self.sign[nodes][:, None] > 0
-        low, high = self.low[child], self.high[child]
-        least, most = np.where(first, low, -high), np.where(first, high, -low)
-        ahead = self.ahead[nodes][:, None]
-        # A ply later than what follows; where nobody looked yet, no sooner than the rules allow.
-        least = np.where(has, least - np.sign(least), np.where(ahead, 4 - OVER, 2 - OVER))
-        most = np.where(has, most - np.sign(most), np.where(ahead, OVER - 3, OVER - 1))
-        there = np.arange(self.width) < self.count[nodes][:, None]
-        return np.where(there, least, -OVER), np.where(there, most, -OVER), there
+    def own_bounds(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of the slots of nodes for the player to move, at least and at most, ``[b, w]`` each; that of
+        a lost game where there is no slot."""
+        least, most = own_bounds(self.trees(), nodes)
+        return least, most
 
-    def prove(self, nodes: np.ndarray) -> np.ndarray:
-        """Draws from the slots of nodes what they prove; tells of which nodes more is known now, ``[b]``."""
-        least, most, there = self.own_bounds(nodes)
-        old_low, old_high = self.low[nodes], self.high[nodes]
-        first = self.sign[nodes] > 0
-        low = np.maximum(least.max(axis=1), np.where(first, old_low, -old_high))
-        high = np.minimum(most.max(axis=1), np.where(first, old_high, -old_low))
-        # What loses is not looked at for as long as something else is left.
-        hopeful = (most >= 0) | (high < 0)[:, None]
-        self.open[nodes] = there & (most > low[:, None]) & hopeful
-        new_low, new_high = np.where(first, low, -high), np.where(first, high, -low)
-        self.low[nodes], self.high[nodes] = new_low, new_high
-        return np.asarray((new_low != old_low) | (new_high != old_high))
+    def trees(self) -> Trees:
+        """The arrays, for compiled code; not for longer than until the next node."""
+        return Trees(*(getattr(self, name) for name in Trees._fields))
 
     def adopt(self, other: Forest, node: int) -> tuple[int, dict[Hashable, int]]:
         """Copies a node of another forest and all that is below it.

@@ -2,8 +2,8 @@
 
 PUCT (Silver et al. 2018) over graphs of positions, with virtual losses so that one root's leaves share a
 batch; at the root Gumbel's sequential halving (Danihelka et al. 2022) where simulations are few; bounds that
-terminal positions prove (Winands et al. 2008; Cazenave and Saffidine 2010). What goes for all lanes of all
-roots at once is NumPy over :class:`~sixarts_game_ai.forest.Forest`; Python handles a leaf once.
+terminal positions prove (Winands et al. 2008; Cazenave and Saffidine 2010). What is done at each level of a
+tree is compiled (:mod:`sixarts_game_ai.descent`); Python handles a leaf once.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 
 from sixarts.errors import InputError
+from sixarts_game_ai.descent import Manner, Ways, back_up, descend
 from sixarts_game_ai.evaluation import Evaluation
-from sixarts_game_ai.forest import DRAW, RESULT, UTILITY, Forest
+from sixarts_game_ai.forest import DRAW, RESULT, Forest
 from sixarts_game_ai.rules import Position, illegal
 from sixarts_game_ai.search_settings import SearchSettings, halving
 from sixarts_game_ai.searched import Searched, Tree, completed, read_root
 
 Evaluate = Callable[[Sequence[Any]], Evaluation]
 
+#: Steps of a way that there is room for at first.
+STEPS = 64
 #: Simulations of a root for each leaf that is looked at beside another: small trees are searched one by one.
 RAMP = 4
 
@@ -56,18 +59,18 @@ def search(
 
 @dataclass
 class _Lanes:
-    """Descents that are under way: the way of each, a level after another.
+    """Descents that are under way.
 
     Attributes:
         root: of each lane, by place in the list of roots.
-        levels: lanes, nodes and slots of each level.
-        leaf: the node where each lane ended.
+        ways: where each went.
+        leaf: the node where each ended.
         kept: whether a lane counts; one that ended where another waits for the network does not.
         fresh: lanes whose leaf the network must see.
     """
 
     root: np.ndarray
-    levels: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    ways: Ways
     leaf: np.ndarray
     kept: np.ndarray
     fresh: list[int]
@@ -87,6 +90,7 @@ class Search:
         self.roots, self.evaluate, self.settings = list(roots), evaluate, settings
         _check(self.roots)
         count = len(self.roots)
+        self.manner = Manner(*(getattr(settings, name) for name in Manner._fields))
         self.forest = Forest(settings.discount, max(1024, 2 * count), min(roots[0].actions, 64))
         self.tables: list[dict[Hashable, int]] = []
         self.nodes = np.zeros(count, "int64")
@@ -177,7 +181,7 @@ class Search:
         if lanes.fresh:
             chosen = np.array(lanes.fresh)
             self._look(lanes.leaf[chosen], lanes.root[chosen])
-        self._back_up(lanes)
+        back_up(self.forest.trees(), lanes.ways, lanes.leaf, lanes.kept, self.manner)
         self.done += np.bincount(lanes.root[lanes.kept], minlength=len(self.roots))
         return True
 
@@ -205,32 +209,39 @@ class Search:
         if settings.root == "gumbel":
             need = np.minimum(need, self.blocks[active, self.done[active]] - self.done[active])
         root = np.repeat(active, need)
-        lanes = _Lanes(root, [], self.nodes[root].copy(), np.ones(len(root), bool), [])
-        alone = bool((need == 1).all())
-        alive = np.arange(len(root))
-        claimed: set[int] = set()
+        count = len(root)
+        ways = Ways(
+            np.empty((count, STEPS), "int32"), np.empty((count, STEPS), "int32"), np.zeros(count, "int64")
+        )
+        lanes = _Lanes(root, ways, self.nodes[root].copy(), np.ones(count, bool), [])
+        first = np.full(count, -1)
+        if settings.root == "gumbel":
+            first = self._halving(active, need)
+        alive, claimed = np.arange(count), set[int]()
         while alive.size:
-            nodes = lanes.leaf[alive]
-            at_root = not lanes.levels and settings.root == "gumbel"
-            slots = self._chosen(nodes, active if at_root else None, alone)
-            lanes.levels.append((alive, nodes, slots))
-            below = forest.child[nodes, slots]
-            for place in np.flatnonzero(below < 0).tolist():
-                below[place] = self._opened(int(nodes[place]), int(slots[place]), int(root[alive[place]]))
-            lanes.leaf[alive] = below
-            settled = forest.settled(below)
-            if settings.shortest and settled.any():
-                # Who has won looks for a quicker way, who has lost for a longer one.
-                settled &= ~forest.settled(nodes) | forest.exact(below)
-            waiting = ~forest.known[below]
-            for place in np.flatnonzero(waiting).tolist():
-                if (node := int(below[place])) in claimed:
-                    lanes.kept[alive[place]] = False
-                else:
-                    claimed.add(node)
-                    lanes.fresh.append(int(alive[place]))
-            alive = alive[~(settled | waiting)]
+            lanes.ways = descend(forest.trees(), lanes.ways, alive, lanes.leaf, first, self.manner)
+            alive = np.array(
+                [lane for lane in alive.tolist() if self._goes_on(lanes, lane, claimed)], "int64"
+            )
         return lanes
+
+    def _goes_on(self, lanes: _Lanes, lane: int, claimed: set[int]) -> bool:
+        """Whether a lane that stopped goes on: it came to a new position with a single move worth a look."""
+        forest = self.forest
+        leaf = int(lanes.leaf[lane])
+        opened = leaf < 0
+        if opened:
+            step = lanes.ways.steps[lane] - 1
+            node, slot = int(lanes.ways.nodes[lane, step]), int(lanes.ways.slots[lane, step])
+            lanes.leaf[lane] = leaf = self._opened(node, slot, int(lanes.root[lane]))
+        if forest.known[leaf]:
+            return opened and not forest.settled(leaf)
+        if leaf in claimed:
+            lanes.kept[lane] = False
+        else:
+            claimed.add(leaf)
+            lanes.fresh.append(lane)
+        return False
 
     def _opened(self, node: int, slot: int, root: int) -> int:
         """The node that a slot leads to; a new one, where no equal position is known."""
@@ -250,133 +261,25 @@ class Search:
             forest.child[node, slot] = child
         return child
 
-    def _chosen(self, nodes: np.ndarray, roots: np.ndarray | None, alone: bool) -> np.ndarray:
-        """A slot for each lane, given its node; ``roots`` where these are roots that Gumbel chooses at."""
-        if alone:
-            return np.asarray(self._scorer(nodes, roots)(None).argmax(axis=1))
-        unique, group, counts = np.unique(nodes, return_inverse=True, return_counts=True)
-        if roots is not None:
-            roots = roots[np.argsort(self.nodes[roots])]
-        score = self._scorer(unique, roots)
-        order = np.argsort(group, kind="stable")
-        starts = np.cumsum(counts) - counts
-        pending = np.zeros((len(unique), self.forest.width), "int32")
-        slots = np.empty(len(nodes), "int64")
-        for turn in range(int(counts.max())):
-            rows = np.flatnonzero(counts > turn)
-            picked = score(pending if turn else None)[rows].argmax(axis=1)
-            slots[order[starts[rows] + turn]] = picked
-            pending[rows, picked] += 1
-        return slots
-
-    def _scorer(
-        self, nodes: np.ndarray, roots: np.ndarray | None
-    ) -> Callable[[np.ndarray | None], np.ndarray]:
-        return self._puct(nodes) if roots is None else self._halving(nodes, roots)
-
-    def _puct(self, nodes: np.ndarray) -> Callable[[np.ndarray | None], np.ndarray]:
-        """PUCT scores of the slots of some nodes, given visits that are under way."""
-        forest, settings = self.forest, self.settings
-        prior, taken = forest.prior[nodes], forest.taken[nodes]
-        visits = forest.visits[nodes].astype("float64")
-        tried = taken > 0
-        mean = forest.sums[nodes, UTILITY] / np.maximum(visits, 1) * forest.sign[nodes]
-        # What nobody tried is thought to be a little worse than what was (Leela Chess Zero's reduction).
-        worse = mean - settings.reduction * np.sqrt((prior * tried).sum(axis=1))
-        q = np.where(tried, forest.q[nodes], np.maximum(worse, -1.0)[:, None])
-        base = settings.exploration_base
-        weight = (settings.exploration + np.log((visits + base + 1) / base)) * np.sqrt(visits)
-        urge = prior * weight[:, None]
-        closed = ~forest.open[nodes]
-
-        def score(pending: np.ndarray | None) -> np.ndarray:
-            if pending is None:
-                found = q + urge / (1 + taken)
-            else:
-                total = taken + pending
-                lost = settings.virtual_loss * pending / np.maximum(total, 1)
-                found = q - lost * (q + 1) + urge / (1 + total)
-            found[closed] = -np.inf
-            return np.asarray(found)
-
-        return score
-
-    def _halving(self, nodes: np.ndarray, roots: np.ndarray) -> Callable[[np.ndarray | None], np.ndarray]:
-        """Scores of the roots' slots by Gumbel's sequential halving."""
-        forest = self.forest
-        taken = forest.taken[nodes]
+    def _halving(self, active: np.ndarray, need: np.ndarray) -> np.ndarray:
+        """The slots that lanes of roots take first, by Gumbel's sequential halving, so many for each root."""
+        forest, nodes = self.forest, self.nodes[active]
         logits, values = completed(forest, nodes, self.settings)
         if self.gumbel.shape[1] < forest.width:
             more = forest.width - self.gumbel.shape[1]
             self.gumbel = np.pad(self.gumbel, ((0, 0), (0, more)))
-        wish = self.gumbel[roots] + logits + values
-        wanted = self.plans[roots, self.done[roots]][:, None]
-        closed = ~forest.open[nodes]
-
-        def score(pending: np.ndarray | None) -> np.ndarray:
-            now = taken if pending is None else taken + pending
+        wish = self.gumbel[active] + logits + values
+        wanted = self.plans[active, self.done[active]][:, None]
+        taken, closed = forest.taken[nodes].copy(), ~forest.open[nodes]
+        rows = np.arange(len(active))
+        slots = np.empty((len(active), int(need.max())), "int64")
+        for turn in range(slots.shape[1]):
             # Where proofs took actions out of the plan, the nearest to it is tried.
-            found = wish - 1e6 * np.abs(now - wanted)
-            found[closed] = -np.inf
-            return np.asarray(found)
-
-        return score
-
-    # Up.
-
-    def _back_up(self, lanes: _Lanes) -> None:
-        """Takes what the leaves are worth up to the roots."""
-        forest = self.forest
-        kept = np.flatnonzero(lanes.kept)
-        leaf = lanes.leaf[kept]
-        settled = forest.settled(leaf)
-        worth = np.zeros((len(lanes.root), 3))
-        worth[kept] = forest.raw[leaf]
-        if settled.any():
-            worth[kept[settled]] = forest.worth(leaf[settled])
-        news = np.zeros(len(lanes.root), bool)
-        # Below what is settled, every leaf may tell how soon the end comes.
-        news[kept] = settled | forest.settled(self.nodes[lanes.root[kept]])
-        alone = len(np.unique(lanes.root)) == len(lanes.root)
-        self._pass(leaf, worth[kept], alone)
-        for lane, nodes, slots in reversed(lanes.levels):
-            if not alone:
-                chosen = lanes.kept[lane]
-                lane, nodes, slots = lane[chosen], nodes[chosen], slots[chosen]
-            told = news[lane]
-            if told.any():
-                self._prove(lane, nodes, told, news)
-            worth[lane, UTILITY] *= forest.discount
-            settled = forest.settled(nodes)
-            if settled.any():
-                worth[lane[settled]] = forest.worth(nodes[settled])
-            if alone:
-                forest.taken[nodes, slots] += 1
-            else:
-                np.add.at(forest.taken, (nodes, slots), 1)
-            child = forest.child[nodes, slots]
-            mean = forest.sums[child, UTILITY] / np.maximum(forest.visits[child], 1)
-            forest.q[nodes, slots] = mean * forest.sign[nodes] * forest.discount
-            self._pass(nodes, worth[lane], alone)
-
-    def _prove(self, lane: np.ndarray, nodes: np.ndarray, told: np.ndarray, news: np.ndarray) -> None:
-        """Updates bounds of nodes with news from a slot; notes in ``news`` where that tells more."""
-        unique, group = np.unique(nodes[told], return_inverse=True)
-        changed = self.forest.prove(unique)
-        news[lane[told]] = changed[group]
-
-    def _pass(self, nodes: np.ndarray, worth: np.ndarray, alone: bool) -> None:
-        forest = self.forest
-        if alone:
-            forest.visits[nodes] += 1
-            forest.sums[nodes] += worth
-        else:
-            np.add.at(forest.visits, nodes, 1)
-            np.add.at(forest.sums, nodes, worth)
-        settled = forest.settled(nodes)
-        if settled.any():
-            done = nodes[settled]
-            forest.sums[done] = forest.worth(done) * forest.visits[done][:, None]
+            score = wish - 1e6 * np.abs(taken - wanted)
+            score[closed] = -np.inf
+            slots[:, turn] = score.argmax(axis=1)
+            taken[rows, slots[:, turn]] += 1
+        return slots[np.arange(slots.shape[1]) < need[:, None]]
 
 
 def _check(roots: Sequence[Position]) -> None:

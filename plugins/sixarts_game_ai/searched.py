@@ -142,7 +142,7 @@ def completed(forest: Forest, nodes: np.ndarray, settings: SearchSettings) -> tu
     mixed = (raw + total * seen) / (1 + total)
     q = np.where(tried, forest.q[nodes], mixed[:, None])
     if forest.settled(nodes).any() or (~forest.open[nodes] & there).any():
-        least, most, _ = forest.own_bounds(nodes)
+        least, most = forest.own_bounds(nodes)
         q = np.where(there, np.clip(q, np.sign(least), np.sign(most)), q)
     scale = (settings.value_visits + taken.max(axis=1)) * settings.value_scale
     logits = np.where(there, np.log(np.maximum(prior, 1e-12)), -np.inf)
@@ -158,7 +158,7 @@ def best_slot(forest: Forest, node: int, wishes: np.ndarray | None = None) -> in
     count = int(forest.count[node])
     if count == 1:
         return 0
-    least, most, _ = (array[0, :count] for array in forest.own_bounds(np.array([node])))
+    least, most = (array[0, :count] for array in forest.own_bounds(np.array([node])))
     taken, q, prior = forest.taken[node, :count], forest.q[node, :count], forest.prior[node, :count]
     sure = int(least.max())
     if sure > 0:
@@ -200,7 +200,7 @@ def read_root(
     own = forest.raw[node] if not tried[best] else sums[best]
     proven = proof(forest, node, sign)
     if proven is not None:
-        own = forest.worth(at)[0]
+        own = forest.worth(node)
     wdl = _bounded(_chances(own, sign), sign * int(forest.low[node]), sign * int(forest.high[node]))
     result = float(wdl[0] - wdl[2])
     found = np.where(tried, sums[:, RESULT] * sign, result)

@@ -110,8 +110,8 @@ class StrategyTask(Task):
         return search(positions, self.evaluator(options), settings, options.seed, None, trees)
 
     def evaluator(self, options: Any) -> Any:
-        """The network as the search asks it, in batches of one size: answers depend on nothing else."""
-        return evaluator(self.model, options.lanes, fixed=True)
+        """The network as the search asks it, for leaves of one root at a time: nothing else changes them."""
+        return evaluator(self.model, options.lanes)
 
     def moved(self, found: Searched, x: Any, options: Any) -> Move:
         """What a search found of an input as an answer."""
