@@ -146,7 +146,7 @@ def test_looking_ahead_changes_no_result(start: Any, plies: int, lanes: int) -> 
 
 
 def test_a_forced_move_keeps_its_tree() -> None:
-    """A position with a single move worth looking at was not shown to the network, and can be gone on from."""
+    """A position with a single move worth a look was not shown to the network, and can be gone on from."""
     position = ConnectFour.start()
     for move in "172":
         position = position.play(int(move) - 1)
