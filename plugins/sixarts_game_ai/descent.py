@@ -49,7 +49,7 @@ class Manner(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """The ways of lanes, ``nodes`` and ``slots``, ``[lanes, steps]``; how many steps each has, ``[lanes]``."""
+    """The ways of lanes: ``nodes`` and ``slots``, ``[lanes, steps]``, so many ``steps`` each, ``[lanes]``."""
 
     nodes: Any
     slots: Any
