@@ -29,7 +29,7 @@ Evaluate = Callable[[Sequence[Any]], Evaluation]
 #: Steps of a way that there is room for at first.
 STEPS = 64
 #: Simulations of a root for each leaf that is looked at beside another: small trees are searched one by one.
-RAMP = 4
+RAMP = 2
 
 
 def search(

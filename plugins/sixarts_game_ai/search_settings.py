@@ -38,7 +38,7 @@ class SearchSettings:
 
     simulations: int = 800
     seconds: float | None = None
-    lanes: int = 16
+    lanes: int = 32
     exploration: float = 1.25
     exploration_base: float = 19652.0
     reduction: float = 0.2

@@ -39,7 +39,7 @@ class StrategyOptions(Options):
     seconds: float | None = None
     temperature: float = 0.0
     seed: int = 0
-    lanes: int = 16
+    lanes: int = 32
     exploration: float = 1.25
     root: Literal["auto", "puct", "gumbel"] = "auto"
 
