@@ -115,6 +115,7 @@ def stream(
     failed: Callable[[InputError], Any],
     *,
     single: bool = False,
+    checked: bool = False,
 ) -> Iterator[Any]:
     """Results of ``inputs``, in order.
 
@@ -130,6 +131,7 @@ def stream(
         batch_size: pieces in a batch.
         failed: what stands in the place of an input that cannot be answered; may raise.
         single: whether the input came alone, so that messages name no index.
+        checked: whether the inputs were checked already.
     """
     slots: deque[_Slot] = deque()
     queue: list[tuple[_Slot, int, Any]] = []
@@ -152,7 +154,7 @@ def stream(
             if x is _END:
                 ended = True
             else:
-                slots.append(_opened(engine, index, x, options, queue))
+                slots.append(_opened(engine, index, x, options, queue, checked))
             continue
         if not queue:
             if unreadable is not None:
@@ -167,10 +169,11 @@ def stream(
         window = min(window * 2, batch_size * WINDOW)
 
 
-def _opened(engine: Engine, index: int, x: Any, options: Any, queue: list[Any]) -> _Slot:
+def _opened(engine: Engine, index: int, x: Any, options: Any, queue: list[Any], checked: bool) -> _Slot:
     slot = _Slot(index, x)
     try:
-        engine.check(x, options)
+        if not checked:
+            engine.check(x, options)
         slot.pieces = engine.pieces(x, options)
         if engine.sequential:
             _enqueue(slot, next(slot.pieces, _END), queue)

@@ -310,10 +310,13 @@ class Task:
         found = self.many(x)
         many = found is not None
         inputs = [x] if found is None else list(found)
-        if on_error == "raise":
+        if checked := on_error == "raise":
             for index, entry in enumerate(inputs):
                 self._checked(entry, chosen, index if many else None)
-        results = list(stream(self, inputs, chosen, chosen.batch_size, _failer(on_error), single=not many))
+        failed = _failer(on_error)
+        results = list(
+            stream(self, inputs, chosen, chosen.batch_size, failed, single=not many, checked=checked)
+        )
         return results if many else results[0]
 
     def stream(

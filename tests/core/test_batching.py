@@ -141,6 +141,14 @@ def test_one_alone_has_no_index() -> None:
     assert list(stream(Engine(), ["bad"], None, 2, failure, single=True)) == [("failed", None, "it is bad")]
 
 
+def test_what_was_checked_is_not_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(Engine, "check", lambda self, x, options: asked.append(x))
+    for checked in (True, False):
+        assert list(stream(Engine(), [[1], [2]], None, 2, failure, checked=checked)) == [[1], [4]]
+    assert asked == [[1], [2]]
+
+
 def test_what_raises_ends_the_stream_after_what_came_before() -> None:
     def raising(error: InputError) -> Any:
         raise error
