@@ -26,6 +26,13 @@ _SHIFTS = np.array([7 * column + row for row in range(ROWS) for column in range(
     ROWS, COLUMNS
 )
 _NONE = np.zeros(COLUMNS, bool)
+#: Which columns are open, by the cells of the top row that are taken.
+_OPEN = {
+    sum(top for column, top in enumerate(_TOP) if full >> column & 1): np.array(
+        [not full >> column & 1 for column in range(COLUMNS)]
+    )
+    for full in range(1 << COLUMNS)
+}
 
 
 def _four(stones: int) -> bool:
@@ -68,8 +75,7 @@ class ConnectFour:
     def legal(self) -> np.ndarray:
         if self.finished:
             return _NONE
-        stones = self.stones
-        return np.array([not stones & top for top in _TOP])
+        return _OPEN[self.stones & _TOPS].copy()
 
     def play(self, action: int) -> ConnectFour:
         if self.finished or not 0 <= action < COLUMNS or self.stones & _TOP[action]:

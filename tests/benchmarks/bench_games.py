@@ -22,6 +22,7 @@ DEFAULT, THREADS = "tensorflow", 2
 
 def main(simulations: int = SIMULATIONS, games: int = GAMES) -> int:
     """Prints every ratio with its limit; returns the exit code."""
+    os.environ["OMP_NUM_THREADS"] = str(THREADS)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     broken = 0
