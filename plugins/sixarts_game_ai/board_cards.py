@@ -120,7 +120,7 @@ def tic_tac_toe_card(task: Any, found: Metrics, games: Mapping[str, Any]) -> Car
 def breakthrough_card(task: Any, games: Mapping[str, Any]) -> Card:
     """The card of the Breakthrough starter."""
     sections = {
-        "Use": use(task.model.processor.game, "a5b4 a2b3"),
+        "Use": use("breakthrough", "a7a6 a2a3"),
         "Data": NO_DATA,
         "Training": training_told("breakthrough"),
         "Evaluation": f"""Games as the first player from openings of four random moves,
@@ -128,9 +128,9 @@ def breakthrough_card(task: Any, games: Mapping[str, Any]) -> Card:
 
 {against(games)}
 
-Nobody has published figures for this size; OpenSpiel's search is the yardstick.""",
+We know of no published figure to hold this against; OpenSpiel's search is the yardstick.""",
         "Footprint": footprint(task),
-        "Limits": """It knows Breakthrough on 6 by 6 cells, and nothing else. Some openings of random moves
+        "Limits": """It knows Breakthrough on 8 by 8 cells, and nothing else. Some openings of random moves
 are lost for either side, whatever is played.""",
     }
     return Card(title="Breakthrough starter", task="game-strategy", license="apache-2.0", sections=sections)

@@ -200,7 +200,7 @@ def tic_tac_toe(data: Path, folder: Path) -> None:
 
 
 def breakthrough(data: Path, folder: Path) -> None:
-    """Breakthrough on 6 by 6, judged by games against OpenSpiel's search."""
+    """Breakthrough on 8 by 8, judged by games against OpenSpiel's search."""
     task = shipped("breakthrough", folder)
     games = {"OpenSpiel's MCTS with 1,000 simulations": against_mcts(task, 1000, 100, 4)}
     for name, result in games.items():

@@ -63,6 +63,7 @@ COMMANDS = {"play": "sixarts_game_ai.strategy_play:play"}
 #: Starter to the game that it plays, and a line about it.
 _STARTERS = {
     "connect-four": ("connect_four", "Connect Four, 6 rows by 7 columns."),
+    "breakthrough": ("breakthrough", "Breakthrough, 8 rows by 8 columns."),
     "tic-tac-toe": ("tic_tac_toe", "Tic-tac-toe, played perfectly."),
 }
 

@@ -10,6 +10,7 @@ import pyspiel
 import pytest
 
 from sixarts.errors import InputError, OptionError
+from sixarts_game_ai.board_processor import BoardProcessor
 from sixarts_game_ai.connect_four import ConnectFour
 from sixarts_game_ai.games import canonical, checked, start_of
 from sixarts_game_ai.positions import read_position, readable
@@ -102,6 +103,24 @@ def test_observations_tell_positions_apart() -> None:
             assert (found[0] == found[1]).all()
             mark = found[0].tobytes()
             assert planes.setdefault(mark, position.key()) == position.key() or game == "connect_four"
+
+
+@pytest.mark.parametrize("game", ["breakthrough", "breakthrough(rows=6,columns=6)", "tic_tac_toe"])
+def test_policies_in_a_mirror(game: str) -> None:
+    """What is legal on the swapped board is what is legal, swapped."""
+    start = start_of(game)
+    processor = BoardProcessor.of(start, 1.0)
+    draw = random.Random(3)
+    actions = np.arange(start.actions)
+    (turned,) = processor.mirrored(actions[None])
+    for _ in range(10):
+        position = other = start
+        while not position.finished:
+            assert (processor.mirrored(position.legal()[None])[0] == other.legal()).all()
+            planes = type(position).observations([position])
+            assert (planes[:, :, ::-1] == type(other).observations([other])).all()
+            action = int(draw.choice(np.flatnonzero(position.legal())))
+            position, other = position.play(action), other.play(int(np.flatnonzero(turned == action)[0]))
 
 
 def test_connect_four_in_a_mirror() -> None:
@@ -213,4 +232,5 @@ def test_games_that_cannot_be_searched(game: str, words: str) -> None:
 def test_one_spelling_for_one_game() -> None:
     assert canonical(" Connect-Four() ") == canonical("connect4") == "connect_four"
     assert start_of("breakthrough(columns=6, rows=6)").game == start_of("breakthrough(rows=6,columns=6)").game
+    assert start_of("breakthrough(columns=8, rows=8)").game == start_of("breakthrough").game == "breakthrough"
     assert start_of("hex(board_size=5)").game == "hex(board_size=5)"
