@@ -68,9 +68,9 @@ class BoardProcessor(Processor):
         return policy[:, mirror]
 
     def read(self, outputs: Mapping[str, np.ndarray], positions: Sequence[Any]) -> Evaluation:
-        """What the network says of positions."""
-        return Evaluation(
-            legal_softmax(outputs["policy"], positions),
-            np.asarray(outputs["value"], "float32"),
-            softmax(np.asarray(outputs["wdl"], "float32")),
-        )
+        """What the network says of positions; half of a draw each for win and loss, where there is none."""
+        wdl = softmax(np.asarray(outputs["wdl"], "float32"))
+        if not getattr(positions[0], "draws", True):
+            wdl = wdl + wdl[:, [1]] * np.array([0.5, -1.0, 0.5], "float32")
+        value = np.asarray(outputs["value"], "float32")
+        return Evaluation(legal_softmax(outputs["policy"], positions), value, wdl)

@@ -75,6 +75,8 @@ class Breakthrough:
 
     __slots__ = ("_legal", "board", "finished", "history", "pieces")
 
+    draws = False
+
     def __init__(
         self, board: _Board, pieces: tuple[int, int], history: tuple[int, ...] = (), finished: bool = False
     ) -> None:

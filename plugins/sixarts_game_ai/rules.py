@@ -27,6 +27,10 @@ class Position(Protocol):
         player: who is to move, 0 or 1.
         history: actions since the start.
         finished: whether the game is over.
+
+    A game may tell more, for what asks for it: ``draws = False`` where it knows none; ``winning()``, a move
+    that wins at once; ``safe()``, the moves after which the other does not, once none wins; ``mirror``, each
+    action where left and right are swapped; ``spelled(action)``, OpenSpiel's own string.
     """
 
     @property

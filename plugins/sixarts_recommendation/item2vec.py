@@ -18,7 +18,7 @@ from sixarts.compiled import to_numpy
 from sixarts.readers.limits import NAME, TRUTH, number, whole
 from sixarts.training import Lesson
 from sixarts_recommendation.embedding_rows import TABLES
-from sixarts_recommendation.item_model import PROBED, REST, ItemModel, ItemProcessor, unit
+from sixarts_recommendation.item_model import PROBED, REST, ItemModel, ItemProcessor, means_of, unit
 from sixarts_recommendation.items import Items
 from sixarts_recommendation.sequences import Sequences
 from sixarts_recommendation.skip_grams import PairLoss, SkipGrams, drawing, keeping
@@ -117,8 +117,7 @@ class Item2Vec(ItemModel):
         rows = np.asarray(to_numpy(ops.take(self.first.weight, flat, axis=0)), "float32")
         if relation == "similar":
             rows = unit(rows)
-        ends = np.cumsum([len(history) for history in histories])[:-1]
-        means = np.stack([part.mean(axis=0) for part in np.split(rows, ends)])
+        means = means_of(rows, histories)
         if relation == "similar":
             return unit(means)
         return np.concatenate([means, np.ones((len(means), 1), "float32")], axis=1)

@@ -112,3 +112,17 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     """
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), "float32")
+
+
+def means_of(rows: np.ndarray, histories: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of each history's rows, ``[b, d]``.
+
+    Args:
+        rows: of all histories, one after another, ``[n, d]``.
+        histories: none of them empty.
+
+    >>> means_of(np.array([[1.0], [2.0], [4.0]]), [np.array([7]), np.array([5, 6])]).tolist()
+    [[1.0], [3.0]]
+    """
+    lengths = np.array([len(history) for history in histories])
+    return np.add.reduceat(rows, np.cumsum(lengths) - lengths, axis=0) / lengths[:, None].astype(rows.dtype)

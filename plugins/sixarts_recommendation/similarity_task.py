@@ -116,12 +116,13 @@ class ItemSimilarity(Task):
         asked = batch.context
         index, items = self.index(options.relation), self.model.items
         queries = self._queries(asked, options.relation, index.vectors.shape[1])
-        most = max(len(question.history) for question in asked)
+        lengths = np.array([len(question.history) for question in asked])
+        most = int(lengths.max())
         excluded = np.array([items.number(raw) for raw in options.exclude], "int64")
         banned = np.full((len(asked), most + len(excluded)), -1, "int64")
         banned[:, most:] = excluded
-        for row, question in enumerate(asked):
-            banned[row, : len(question.history)] = question.history
+        there = np.arange(most + len(excluded)) < lengths[:, None]
+        banned[there] = np.concatenate([question.history for question in asked])
         search = index.exact if options.search == "exact" else index.approximate
         numbers, scores = search(queries, options.k, banned, self._allowed(options))
         rows = np.minimum(batch.arrays["row"], len(asked) - 1)
@@ -156,7 +157,7 @@ class ItemSimilarity(Task):
             found = [number for number in numbers if number >= 0]
             answers.append(
                 Ranking(
-                    tuple(ids[number] for number in found),
+                    tuple(map(ids.__getitem__, found)),
                     tuple(scores[: len(found)]),
                     items.titles_of(found),
                     UNITS[options.relation],

@@ -26,7 +26,7 @@ from sixarts.training import Lesson
 from sixarts_recommendation.embedding_rows import TABLES
 from sixarts_recommendation.history_lessons import HistoryLessons
 from sixarts_recommendation.item_catalog import Catalog
-from sixarts_recommendation.item_model import PROBED, ItemModel, ItemProcessor
+from sixarts_recommendation.item_model import PROBED, ItemModel, ItemProcessor, means_of
 from sixarts_recommendation.items import Items
 from sixarts_recommendation.record_layers import Columns, Table, layer_name
 from sixarts_recommendation.sequences import Sequences
@@ -191,8 +191,7 @@ class TwoTower(ItemModel):
             return self._tower_of("user", {"history": self.histories(histories)})
         flat = np.concatenate(histories)
         rows = self._tower_of("item", self.processor.catalog.arrays(flat))
-        ends = np.cumsum([len(history) for history in histories])[:-1]
-        means = np.stack([part.mean(axis=0) for part in np.split(rows, ends)])
+        means = means_of(rows, histories)
         return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), "float32")
 
     def histories(self, given: Sequence[np.ndarray]) -> np.ndarray:
