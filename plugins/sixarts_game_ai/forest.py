@@ -17,6 +17,7 @@ import numpy as np
 
 from sixarts_game_ai.descent import OVER, Trees, own_bounds, settle_worth
 from sixarts_game_ai.evaluation import Evaluation
+from sixarts_game_ai.rules import winning
 
 #: Columns of ``sums``: what the search makes large, win minus loss, and draws.
 UTILITY, RESULT, DRAW = range(3)
@@ -45,12 +46,6 @@ _SLOTS: dict[str, tuple[str, float]] = {
     "q": ("float32", 0),
     "open": ("bool", False),
 }
-
-
-def winning(position: Any) -> int | None:
-    """A move that wins at once, where the game's rules tell one."""
-    wins = getattr(position, "winning", None)
-    return wins() if wins is not None else None
 
 
 class Forest:

@@ -83,6 +83,12 @@ class Position(Protocol):
         ...
 
 
+def winning(position: Position) -> int | None:
+    """A move that wins at once, where the game's rules tell one."""
+    wins = getattr(position, "winning", None)
+    return wins() if wins is not None else None
+
+
 def illegal(action: int | str, position: Position) -> InputError:
     """The error for an action that a position does not allow."""
     if position.finished:

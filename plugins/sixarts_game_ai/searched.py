@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sixarts_game_ai.forest import DRAW, GIVEN, RESULT, UTILITY, Forest, winning
+from sixarts_game_ai.forest import DRAW, GIVEN, RESULT, UTILITY, Forest
+from sixarts_game_ai.rules import winning
 from sixarts_game_ai.search_settings import SearchSettings
 
 
