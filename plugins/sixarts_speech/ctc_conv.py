@@ -20,15 +20,13 @@ from sixarts.errors import CheckpointError
 from sixarts.media.log_mel import HOP, frames_of, log_mel
 from sixarts.model import Processor, read_json, write_json
 from sixarts.networks.published import Targets, convolution, dense, norm
-from sixarts.readers.limits import TRUTH, check, either, number, only, some, whole
+from sixarts.readers.limits import TRUTH, check, number, only, some, whole
 from sixarts_speech.ctc_model import CTCModel
 from sixarts_speech.vocabulary import Vocabulary
 
 VOCABULARY = "vocab.json"
 #: A frame's mean of log-mel bands at about -60 decibels of full scale.
 FLOOR = -15.0
-#: A decibel in natural logarithms of power.
-DECIBEL = np.log(10) / 10
 #: Frames of the spectrogram to one of the network's.
 SHRUNK = 4
 LIMITS = {
@@ -40,8 +38,6 @@ LIMITS = {
     "kernel": whole(1, 63),
     "dropout": number(0, 1),
     "words": TRUTH,
-    "range": number(0, 200),
-    "warps": either(some(number(-0.5, 0.5), 16), (lambda value: value == [], "none")),
 }
 
 
@@ -52,12 +48,10 @@ class CtcConvProcessor(Processor):
         vocabulary: the tokens.
         rate: samples a second.
         bands: mel bands.
-        span: decibels below the loud frames where hearing ends; 0 sets no end. Rooms and microphones differ
-            most in what is faint.
     """
 
-    def __init__(self, vocabulary: Vocabulary, rate: int, bands: int, span: float = 0.0) -> None:
-        self.vocabulary, self.rate, self.bands, self.span = vocabulary, rate, bands, span
+    def __init__(self, vocabulary: Vocabulary, rate: int, bands: int) -> None:
+        self.vocabulary, self.rate, self.bands = vocabulary, rate, bands
 
     @classmethod
     def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:
@@ -69,7 +63,6 @@ class CtcConvProcessor(Processor):
             Vocabulary(tuple(tokens), 0, None if config["words"] else "|"),
             config["sampling_rate"],
             config["bands"],
-            config["range"],
         )
 
     def save(self, folder: Path) -> None:
@@ -85,8 +78,6 @@ class CtcConvProcessor(Processor):
             levels = log_mel(sound, self.rate, self.bands)
             # Loud frames tell how loud somebody speaks; below the floor nobody does.
             loud = max(float(np.quantile(levels.mean(axis=1), 0.95)), FLOOR)
-            if self.span:
-                levels = np.logaddexp(levels, loud - self.span * DECIBEL)
             features[row, : len(levels)] = (levels - loud) / 4.0 + 1.0
             mask[row, : len(levels)] = 1
         return {"input_features": features, "mask": mask}
@@ -119,10 +110,6 @@ class Masked(keras.layers.Layer):  # type: ignore[misc]
 class CtcConv(CTCModel):
     """Three convolutions over time and frequency, a projection, residual blocks over time, and a head.
 
-    With ``warps`` it answers with the mean of what it hears in the sound and in versions of it whose
-    frequencies are moved by these factors (``exp(warp)``), as voices of other throats, in so many times the
-    time; it learns, and explains, the sound as it is.
-
     Example::
 
         sixarts.new("automatic-speech-recognition", family="ctc_conv", words=True)
@@ -141,8 +128,6 @@ class CtcConv(CTCModel):
         "kernel": 7,
         "dropout": 0.1,
         "words": False,
-        "range": 0.0,
-        "warps": [],
         "vocab_size": 0,
     }
     settings = frozenset(defaults)
@@ -173,8 +158,7 @@ class CtcConv(CTCModel):
         return {**self.config, "vocab_size": len(processor.vocabulary.tokens), "words": words}
 
     def processor_for(self, vocabulary: Vocabulary) -> CtcConvProcessor:
-        c = self.config
-        return CtcConvProcessor(vocabulary, c["sampling_rate"], c["bands"], c["range"])
+        return CtcConvProcessor(vocabulary, self.config["sampling_rate"], self.config["bands"])
 
     def with_vocabulary(self, vocabulary: Vocabulary) -> Self:
         other = self.build_for(self.processor_for(vocabulary))
@@ -235,17 +219,6 @@ class CtcConv(CTCModel):
         logits = layers.Activation("linear", dtype="float32", name="logits")(self.head(x))
         return keras.Model([features, mask], {"logits": logits}, name="ctc_conv")
 
-    def outputs(self, inputs: Mapping[str, Any]) -> Any:
-        found = super().outputs(inputs)
-        if not self.config["warps"]:
-            return found
-        heard = ops.log_softmax(found["logits"])
-        for warp in self.config["warps"]:
-            features = warped(inputs["input_features"], warp)
-            other = super().outputs({**inputs, "input_features": features})
-            heard = heard + ops.log_softmax(other["logits"])
-        return {"logits": heard / (1 + len(self.config["warps"]))}
-
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         found: Targets = {}
         for name, (kernel, scale) in self.convolutions.items():
@@ -253,15 +226,6 @@ class CtcConv(CTCModel):
         for name, (kernel, scale) in self.flat.items():
             found |= along_time(f"{name}.convolution", kernel) | norm(f"{name}.normalization", scale)
         return found | dense("head", self.head)
-
-
-def warped(features: Any, warp: float) -> Any:
-    """Spectrograms ``[b, frames, bands]`` whose band ``k`` is what was at ``k * exp(warp)``."""
-    bands = features.shape[2]
-    places = np.clip(np.arange(bands) * np.exp(warp), 0, bands - 1)
-    low = np.minimum(places.astype("int32"), bands - 2)
-    share = (places - low).astype("float32")
-    return ops.take(features, low, axis=2) * (1 - share) + ops.take(features, low + 1, axis=2) * share
 
 
 def along_time(name: str, layer: Any) -> Targets:

@@ -30,14 +30,7 @@ from sixarts.training import History
 from sixarts_speech import corpora
 from sixarts_speech.corpora import RATE, Pair, Speaker
 
-NETWORK: dict[str, Any] = {
-    "words": True,
-    "hidden_size": 96,
-    "blocks": 3,
-    "kernel": 5,
-    "range": 35.0,
-    "warps": [-0.15, -0.075, 0.075, 0.15],
-}
+NETWORK: dict[str, Any] = {"words": True, "hidden_size": 96, "blocks": 3, "kernel": 5}
 #: Strings to learn from and to choose by, their most digits, and how much synthesizers speak beside people.
 STRINGS = {"train": 2_000, "silent": 80, "validation": 100, "judged": 100}
 LONGEST, SYNTHETIC = 5, 0.6
@@ -54,7 +47,7 @@ TRAINING: dict[str, Any] = {
     "tilt": 6.0,
     "mask": 0.1,
     "warp": 0.15,
-    "color": 4.0,
+    "color": 6.0,
     "seed": 0,
 }
 #: What scikit-learn reaches on the same speakers, each left out: statistics of MFCCs and a support vector
