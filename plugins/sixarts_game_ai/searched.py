@@ -98,7 +98,6 @@ class Searched:
         utility: the same, as the search counts it.
         proven: what the rules prove of the position.
         proofs: what they prove of moves.
-        variation: the best moves of both from here on.
         simulations, seconds: what was spent.
         tree: to go on from.
     """
@@ -116,7 +115,6 @@ class Searched:
     utility: float
     proven: Proof | None
     proofs: Mapping[int, Proof]
-    variation: tuple[int, ...]
     simulations: int
     seconds: float
     tree: Tree
@@ -125,6 +123,13 @@ class Searched:
     def best(self) -> int:
         """The move to play."""
         return int(self.actions[0])
+
+    @property
+    def variation(self) -> tuple[int, ...]:
+        """The best moves of both from here on, as far as they were searched."""
+        forest, node = self.tree.forest, self.tree.node
+        slot = int(np.flatnonzero(forest.action[node, : forest.count[node]] == self.best)[0])
+        return _variation(forest, node, slot)
 
 
 def completed(forest: Forest, nodes: np.ndarray, settings: SearchSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -234,7 +239,6 @@ def read_root(
         float(utility),
         proven,
         proofs,
-        _variation(forest, node, best),
         simulations,
         seconds,
         Tree(forest, node),
