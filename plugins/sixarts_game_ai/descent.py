@@ -57,8 +57,11 @@ class Ways(NamedTuple):
 
 
 def compiled(function: Any) -> Any:
-    """A function as machine code, kept on the disk for the next process."""
-    return njit(cache=True, error_model="numpy")(function)
+    """A function as machine code, kept on the disk for the next process where there is a place for it."""
+    try:
+        return njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:
+        return njit(error_model="numpy")(function)
 
 
 @compiled

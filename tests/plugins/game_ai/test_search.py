@@ -18,6 +18,7 @@ from sixarts.errors import InputError, OptionError
 from sixarts_game_ai.board_recipe import solved
 from sixarts_game_ai.breakthrough import Breakthrough
 from sixarts_game_ai.connect_four import ConnectFour
+from sixarts_game_ai.descent import compiled
 from sixarts_game_ai.evaluation import Evaluation, legal_softmax, softmax, uniform
 from sixarts_game_ai.forest import GIVEN
 from sixarts_game_ai.games import start_of
@@ -266,6 +267,13 @@ def test_trees_are_gone_on_from() -> None:
     with pytest.raises(InputError, match="a tree of another position"):
         search([start], noisy, chosen, trees=[tree])
     assert first.tree.after(99) is None
+
+
+def test_without_a_place_for_machine_code_it_is_compiled_anew() -> None:
+    """Numba refuses to keep what comes from no file it can stand beside."""
+    place: dict[str, Any] = {}
+    exec("def double(x):\n    return 2 * x\n", place)
+    assert compiled(place["double"])(21) == 42
 
 
 def test_transpositions_share_nodes() -> None:
