@@ -18,6 +18,7 @@ from keras import layers, ops
 from sixarts.checkpoint import Target
 from sixarts.errors import CheckpointError
 from sixarts.generation import PUBLISHED
+from sixarts.networks.encoder_decoder import wired
 from sixarts.readers.limits import NAME, TRUTH, check, number, whole
 from sixarts.step_cache import empty_cache, past_bias
 from sixarts_text.summarizer import Summarizer
@@ -159,24 +160,15 @@ class T5(Summarizer):
         )
         self.dropout = layers.Dropout(c["dropout_rate"], dtype=policy, name="dropout")
 
-        source = keras.Input((None,), dtype="int32", name="input_ids")
-        mask = keras.Input((None,), dtype="int32", name="attention_mask")
-        target = keras.Input((None,), dtype="int32", name="decoder_input_ids")
-        # An operation of its own: a cut at a table that both sides share would lose the other side's call.
-        cut = keras.layers.Identity(dtype=policy, name="embedded")
-        self.embedded = cut(self.source_embedding(source))
-        memory = self._encoded(self.embedded, mask)
-        x = self.dropout(self.target_embedding(target))
-        distances, weights = self.decoder_distances(x), []
-        for layer in self.decoder:
-            x, attention = layer(x, memory, mask, distances)
-            weights.append(attention)
-        inputs = {"input_ids": source, "attention_mask": mask, "decoder_input_ids": target}
-        self.attention_network = keras.Model(
-            inputs,
-            {"cross_attention": layers.Lambda(partial(ops.stack, axis=1), name="attention")(weights)},
-        )
-        return keras.Model(inputs, {"logits": self._logits(x)}, name=self.family)
+        def decode(target: Any, memory: Any, mask: Any) -> tuple[Any, list[Any]]:
+            x = self.dropout(self.target_embedding(target))
+            distances, weights = self.decoder_distances(x), []
+            for layer in self.decoder:
+                x, attention = layer(x, memory, mask, distances)
+                weights.append(attention)
+            return x, weights
+
+        return wired(self, decode)
 
     @staticmethod
     def _drawn(initializer: str, deviation: float) -> Any:

@@ -9,7 +9,7 @@ Source: Vaswani et al. 2017; Lewis et al. 2020 (BART), whose names the layout ke
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -148,23 +148,14 @@ class EncoderDecoder(Model):
         if self.bias_logits:
             self.output_bias = OutputBias(self.target_words, dtype=policy, name="output_bias")
 
-        source = keras.Input((None,), dtype="int32", name="input_ids")
-        mask = keras.Input((None,), dtype="int32", name="attention_mask")
-        target = keras.Input((None,), dtype="int32", name="decoder_input_ids")
-        # An operation of its own: a cut at a table that both sides share would lose the other side's call.
-        cut = keras.layers.Identity(dtype=policy, name="embedded")
-        self.embedded = cut(self.source_embedding(source))
-        memory = self._encoded(self.embedded, mask)
-        x = self.target_positions(self.target_embedding(target))
-        weights = []
-        for layer in self.decoder:
-            x, attention = layer(x, memory, mask)
-            weights.append(attention)
-        inputs = {"input_ids": source, "attention_mask": mask, "decoder_input_ids": target}
-        self.attention_network = keras.Model(
-            inputs, {"cross_attention": keras.layers.Lambda(_stacked, name="attention")(weights)}
-        )
-        return keras.Model(inputs, {"logits": self._logits(x)}, name=self.family)
+        def decode(target: Any, memory: Any, mask: Any) -> tuple[Any, list[Any]]:
+            x, weights = self.target_positions(self.target_embedding(target)), []
+            for layer in self.decoder:
+                x, attention = layer(x, memory, mask)
+                weights.append(attention)
+            return x, weights
+
+        return wired(self, decode)
 
     def _encoded(self, embedded: Any, mask: Any) -> Any:
         """Source embeddings to the encoder's output, ``[b, s, d]``."""
@@ -309,6 +300,28 @@ class EncoderDecoder(Model):
         return self._logits(x), updated
 
 
+def wired(model: Any, decode: Callable[[Any, Any, Any], tuple[Any, list[Any]]]) -> keras.Model:
+    """The network of an encoder–decoder model whose layers are made, and its ``attention_network``.
+
+    Args:
+        model: is given ``embedded`` and ``attention_network``; has ``source_embedding``, ``_encoded`` and
+            ``_logits``.
+        decode: target tokens, the encoder's output and its mask to the decoder's output and each layer's
+            cross-attention, ``[b, h, t, s]``.
+    """
+    source = keras.Input((None,), dtype="int32", name="input_ids")
+    mask = keras.Input((None,), dtype="int32", name="attention_mask")
+    target = keras.Input((None,), dtype="int32", name="decoder_input_ids")
+    # An operation of its own: a cut at a table that both sides share would lose the other side's call.
+    cut = keras.layers.Identity(dtype=model.device.policy, name="embedded")
+    model.embedded = cut(model.source_embedding(source))
+    x, weights = decode(target, model._encoded(model.embedded, mask), mask)
+    inputs = {"input_ids": source, "attention_mask": mask, "decoder_input_ids": target}
+    stacked = keras.layers.Lambda(partial(ops.stack, axis=1), name="attention")
+    model.attention_network = keras.Model(inputs, {"cross_attention": stacked(weights)})
+    return keras.Model(inputs, {"logits": model._logits(x)}, name=model.family)
+
+
 def layer_targets(prefix: str, layer: Any) -> dict[tuple[str, ...], Target]:
     """The published weights of a dense layer, a norm, or an attention's four projections."""
     if isinstance(layer, keras.layers.Dense):
@@ -326,10 +339,6 @@ def layer_targets(prefix: str, layer: Any) -> dict[tuple[str, ...], Target]:
 
 def _same(x: Any) -> Any:
     return x
-
-
-def _stacked(weights: Any) -> Any:
-    return ops.stack(weights, axis=1)
 
 
 def _at(block: Any, path: str) -> Any:
