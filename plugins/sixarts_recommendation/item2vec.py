@@ -18,7 +18,7 @@ from sixarts.compiled import to_numpy
 from sixarts.readers.limits import NAME, TRUTH, number, whole
 from sixarts.training import Lesson
 from sixarts_recommendation.embedding_rows import TABLES
-from sixarts_recommendation.item_model import PROBED, REST, ItemModel, ItemProcessor, means_of, unit
+from sixarts_recommendation.item_model import REST, ItemModel, ItemProcessor, means_of, probed, unit
 from sixarts_recommendation.items import Items
 from sixarts_recommendation.sequences import Sequences
 from sixarts_recommendation.skip_grams import PairLoss, SkipGrams, drawing, keeping
@@ -122,11 +122,9 @@ class Item2Vec(ItemModel):
             return unit(means)
         return np.concatenate([means, np.ones((len(means), 1), "float32")], axis=1)
 
-    def probe(self) -> np.ndarray:
-        count = self.config["num_items"]
-        rows = np.unique(np.linspace(0, count - 1, min(PROBED, count)).astype("int32"))
-        both = (ops.take(layer.weight, rows, axis=0) for layer in (self.first, self.second))
-        return np.concatenate([np.asarray(to_numpy(part)) for part in both])
+    def probe(self, relation: str) -> np.ndarray:
+        layer = self.first if relation == "similar" else self.second
+        return probed(layer.weight)
 
     # Explaining.
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sixarts.compiled import to_numpy
 from sixarts.errors import InputError
 from sixarts.model import Model, Processor
 from sixarts.training import Lesson
@@ -16,7 +17,7 @@ from sixarts_recommendation.sequences import Sequences
 
 #: What evidence is called that is not named.
 REST = "all other items"
-#: Values of a table that are looked at to tell whether it has changed.
+#: About how many rows of a table are looked at to tell whether it has changed.
 PROBED = 64
 
 
@@ -99,9 +100,14 @@ class ItemModel(Model):
         """A model for the items of some sequences, and in words what of it is new."""
         raise NotImplementedError
 
-    def probe(self) -> np.ndarray:
-        """A few of its weights, by which a search tells that they have changed."""
+    def probe(self, relation: str) -> np.ndarray:
+        """A few of the weights behind ``vectors``, by which a search tells that they have changed."""
         raise NotImplementedError
+
+
+def probed(table: Any) -> np.ndarray:
+    """Some rows of a table ``[n, d]``, spread over all of it: a slice, which every backend takes fast."""
+    return np.asarray(to_numpy(table[:: max(1, table.shape[0] // PROBED)]))
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

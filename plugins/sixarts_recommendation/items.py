@@ -50,6 +50,7 @@ class Items:
         }
         #: How often each was chosen in training, by number; shorter than ``ids`` where some were not.
         self.counts = np.zeros(0, "int64")
+        self._column = np.zeros(0, object)
         self.add(ids)
 
     def __len__(self) -> int:
@@ -110,6 +111,13 @@ class Items:
         if found is None:
             raise InputError(f"item {key!r} was never seen; expected {self.hint(key)}")
         return found
+
+    def column(self) -> np.ndarray:
+        """All ids by number, ``[n]``: int64 where all are whole numbers, else objects; kept."""
+        if len(self._column) != len(self.ids):
+            whole = set(map(type, self.ids)) == {int} and max(map(abs, self.ids)) < 2**63
+            self._column = np.array(self.ids) if whole else objects(self.ids)
+        return self._column
 
     def hint(self, key: Any) -> str:
         """What an unknown id may have been meant for."""
@@ -243,6 +251,18 @@ def checked_id(raw: Any) -> Any:
     raise InputError(f"an id of type {type(raw).__name__} ({_shown(raw)}); expected text or a whole number")
 
 
+def objects(values: Iterable[Any]) -> np.ndarray:
+    """Values as they are in an array: NumPy alone would make texts of whole numbers beside texts.
+
+    >>> objects([7, "tea"]).tolist()
+    [7, 'tea']
+    """
+    if isinstance(values, np.ndarray):
+        return values.astype(object)
+    found = list(values)
+    return np.fromiter(found, object, len(found))
+
+
 def numbered(column: Any, numbers: dict[Any, int], ids: list[Any] | None) -> np.ndarray:
     """Numbers of a column of raw ids, ``[n]`` in int32, each distinct one looked up once.
 
@@ -259,6 +279,11 @@ def numbered(column: Any, numbers: dict[Any, int], ids: list[Any] | None) -> np.
         InputError: what is no id; its index is the row.
     """
     column = np.asarray(column)
+    if ids is None and column.dtype == object and set(map(type, column)) <= {int, str}:
+        plain = list(map(numbers.get, column))
+        # What has a number is an id; the slower way tells what is wrong with the others.
+        if None not in plain:
+            return np.array(plain, "int32")
     distinct, first, inverse = _distinct(column)
     found = np.empty(len(distinct), "int32")
     # In the order in which they came, so that numbers do not hang on how the data was cut into pieces.

@@ -78,6 +78,41 @@ class Ranking(Result):
         return figure
 
 
+@dataclass(frozen=True)
+class Neighbors:
+    """The best items of many that were asked, as arrays.
+
+    Attributes:
+        asked: ids, ``[n]``.
+        items: ids, the best first, ``[n, k]``; ``None`` where fewer are left.
+        scores: ``[n, k]``, float32; ``-inf`` there.
+        unit: of the scores, in words.
+    """
+
+    asked: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray
+    unit: str = "score"
+
+    def __len__(self) -> int:
+        return len(self.asked)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """A row for each pair, as pandas and polars take it; ranks count from 1.
+
+        >>> found = Neighbors(np.array(["a"]), np.array([["b", None]]), np.array([[0.5, -np.inf]]))
+        >>> {name: column.tolist() for name, column in found.columns().items()}
+        {'item': ['a'], 'rank': [1], 'neighbor': ['b'], 'score': [0.5]}
+        """
+        rows, places = np.nonzero(self.scores > -np.inf)
+        return {
+            "item": self.asked[rows],
+            "rank": places + 1,
+            "neighbor": self.items[rows, places],
+            "score": self.scores[rows, places],
+        }
+
+
 def _short(name: str, most: int = 40) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 

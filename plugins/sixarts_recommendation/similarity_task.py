@@ -17,8 +17,8 @@ from sixarts.result import Metrics
 from sixarts.task import Task, check_options
 from sixarts.training import History, Lesson
 from sixarts_recommendation import interactions, similarity_examples
-from sixarts_recommendation.items import Items
-from sixarts_recommendation.ranking import Ranking
+from sixarts_recommendation.items import Items, objects
+from sixarts_recommendation.ranking import Neighbors, Ranking
 from sixarts_recommendation.ranking_metrics import of_ranks
 from sixarts_recommendation.sequences import Sequences
 from sixarts_recommendation.similarity_options import SimilarityOptions, SimilarityTraining
@@ -114,19 +114,24 @@ class ItemSimilarity(Task):
 
     def answer(self, batch: Batch, options: Any) -> Mapping[str, np.ndarray]:
         asked = batch.context
-        index, items = self.index(options.relation), self.model.items
+        index = self.index(options.relation)
         queries = self._queries(asked, options.relation, index.vectors.shape[1])
         lengths = np.array([len(question.history) for question in asked])
-        most = int(lengths.max())
-        excluded = np.array([items.number(raw) for raw in options.exclude], "int64")
-        banned = np.full((len(asked), most + len(excluded)), -1, "int64")
-        banned[:, most:] = excluded
-        there = np.arange(most + len(excluded)) < lengths[:, None]
-        banned[there] = np.concatenate([question.history for question in asked])
-        search = index.exact if options.search == "exact" else index.approximate
-        numbers, scores = search(queries, options.k, banned, self._allowed(options))
+        own = np.full((len(asked), int(lengths.max())), -1, "int64")
+        own[np.arange(own.shape[1]) < lengths[:, None]] = np.concatenate([each.history for each in asked])
+        numbers, scores = self._found(index, queries, own, options)
         rows = np.minimum(batch.arrays["row"], len(asked) - 1)
         return {"numbers": numbers[rows], "scores": scores[rows]}
+
+    def _found(
+        self, index: Index, queries: np.ndarray, own: np.ndarray, options: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers and scores of the best for each query, without its own items and what is excluded."""
+        if options.exclude:
+            excluded = [self.model.items.number(raw) for raw in options.exclude]
+            own = np.concatenate([own, np.tile(excluded, (len(own), 1))], axis=1)
+        search = index.exact if options.search == "exact" else index.approximate
+        return search(queries, options.k, own, self._allowed(options))
 
     def _queries(self, asked: Sequence[Question], relation: str, width: int) -> np.ndarray:
         queries = np.zeros((len(asked), width), "float32")
@@ -165,16 +170,63 @@ class ItemSimilarity(Task):
             )
         return answers
 
+    def neighbors(self, ids: Iterable[Any] | None = None, **options: Any) -> Neighbors:
+        """The best for each of many known items as arrays, many times faster to make than rankings.
+
+        For tables that are made ahead, such as the ten items most like each of a million.
+
+        Args:
+            ids: what is asked; all items of the model by default.
+            **options: as in a call.
+
+        Raises:
+            InputError: an id that was never seen, with its place; before anything is searched.
+
+        Example::
+
+            like.neighbors(["butter", "sugar"], k=5).items[0]
+            pandas.DataFrame(like.neighbors(search="approximate").columns())
+        """
+        chosen = self.chosen(**options)
+        items = self.model.items
+        column = items.column()
+        asked = column if ids is None else objects(ids)
+        numbers = np.arange(len(items)) if ids is None else items.numbers_of(asked)
+        if len(unknown := np.flatnonzero(numbers < 0)):
+            place = int(unknown[0])
+            raise InputError(
+                f"item {asked[place]!r} was never seen; expected {items.hint(asked[place])}", place
+            )
+        index, shape = self.index(chosen.relation), (len(numbers), chosen.k)
+        places, scores = np.full(shape, -1, "int64"), np.full(shape, -np.inf, "float32")
+        for start in range(0, len(numbers), chosen.batch_size):
+            block = slice(start, start + chosen.batch_size)
+            own = numbers[block, None]
+            if chosen.relation == "similar":
+                # An item is found by the vector that it asks with.
+                queries = index.vectors[numbers[block]]
+            else:
+                queries = self.model.queries(own, chosen.relation)
+            found, score = self._found(index, queries, own, chosen)
+            places[block, : found.shape[1]], scores[block, : found.shape[1]] = found, score
+        best = column[places]
+        if (places < 0).any():
+            best = best.astype(object)
+            best[places < 0] = None
+        return Neighbors(asked, best, scores, UNITS[chosen.relation])
+
     def index(self, relation: str = "similar") -> Index:
         """The vectors that are searched, kept in memory until the weights change."""
-        probe = self.model.probe()
-        kept = vars(self).get("_kept")
-        if kept is None or kept[0] is not self.model or not np.array_equal(kept[1], probe):
-            kept = self._kept = (self.model, probe, {})
-        indexes: dict[str, Index] = kept[2]
-        if relation not in indexes:
-            indexes[relation] = Index(self.model.vectors(relation))
-        return indexes[relation]
+        probe = self.model.probe(relation)
+        kept: dict[str, tuple[Any, np.ndarray, Index]] = vars(self).setdefault("_kept", {})
+        if relation in kept:
+            model, looked_at, index = kept[relation]
+            if model is self.model and np.array_equal(looked_at, probe):
+                return index
+            kept.clear()
+        index = Index(self.model.vectors(relation))
+        kept[relation] = (self.model, probe, index)
+        return index
 
     @classmethod
     def read_inputs(cls, path: str | Path) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from sixarts.checkpoint import Target
 from sixarts.compiled import Compiled, to_numpy
@@ -26,7 +26,7 @@ from sixarts.training import Lesson
 from sixarts_recommendation.embedding_rows import TABLES
 from sixarts_recommendation.history_lessons import HistoryLessons
 from sixarts_recommendation.item_catalog import Catalog
-from sixarts_recommendation.item_model import PROBED, ItemModel, ItemProcessor, means_of
+from sixarts_recommendation.item_model import PROBED, ItemModel, ItemProcessor, means_of, probed
 from sixarts_recommendation.items import Items
 from sixarts_recommendation.record_layers import Columns, Table, layer_name
 from sixarts_recommendation.sequences import Sequences
@@ -215,9 +215,8 @@ class TwoTower(ItemModel):
     def described(self, records: Sequence[Mapping[str, Any]]) -> np.ndarray:
         return self._tower_of("item", self.processor.catalog.of_records(records))
 
-    def probe(self) -> np.ndarray:
-        rows = np.unique(np.linspace(0, self.table.rows - 1, PROBED).astype("int32"))
-        some_ = np.asarray(to_numpy(ops.take(self.table.weight, rows, axis=0))).ravel()
+    def probe(self, relation: str) -> np.ndarray:
+        some_ = probed(self.table.weight).ravel()
         small = [target.variable for names, target in self._targets.items() if "table" not in names[0]]
         return np.concatenate([some_, *(np.asarray(to_numpy(each)).ravel()[:PROBED] for each in small)])
 

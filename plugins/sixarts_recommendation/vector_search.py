@@ -102,7 +102,8 @@ class Graph:
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """As :func:`exact_search`, nearly."""
         scores, numbers = self.index.search(np.ascontiguousarray(queries), k)
-        return numbers, np.where(numbers >= 0, scores, -np.inf)
+        scores[numbers < 0] = -np.inf
+        return numbers, scores
 
 
 class Index:
@@ -150,9 +151,10 @@ class Index:
             return self.exact(queries, k, banned, allowed)
         more = min(k + banned.shape[1], len(self.vectors))
         numbers, scores = self.graph.search(queries, more)
-        kept = ~(numbers[:, :, None] == banned[:, None, :]).any(axis=2) & (numbers >= 0)
+        left_out = numbers < 0
+        for column in banned.T:
+            left_out |= numbers == column[:, None]
+        numbers[left_out], scores[left_out] = -1, -np.inf
         # What is kept comes first, in its order.
-        order = np.argsort(~kept, axis=1, kind="stable")[:, :k]
-        rows = np.arange(len(queries))[:, None]
-        left = kept[rows, order]
-        return np.where(left, numbers[rows, order], -1), np.where(left, scores[rows, order], -np.inf)
+        order = np.argsort(left_out, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(numbers, order, 1), np.take_along_axis(scores, order, 1)

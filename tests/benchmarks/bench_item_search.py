@@ -1,9 +1,10 @@
 """How fast the ten best of a million items are found for a thousand users: ours, and faiss's own indexes.
 
 Run it as ``python tests/benchmarks/bench_item_search.py [ITEMS] [TURNS]``. Both sides search the same vectors
-of 64 numbers on the same two cores, in turn: ours from ids to rankings, faiss from vectors to numbers.
-Exact search is held against ``IndexFlatIP``; approximate search against the very graph (HNSW) that ours
-searches, so that what differs is our overhead. Ratios are of medians. Exit code 1 when a limit is broken.
+of 64 numbers on the same two cores, in turn: ours from ids to ids, faiss from vectors to numbers. Exact
+search is held against ``IndexFlatIP``; approximate search against the very graph (HNSW) that ours searches,
+so that what differs is our overhead: as arrays (``neighbors``), and as a ranking for each user, which is
+printed without a limit. Ratios are of medians. Exit code 1 when a limit is broken.
 """
 
 from __future__ import annotations
@@ -47,10 +48,13 @@ def main(items: int = ITEMS, turns: int = TURNS) -> int:
     print(
         f"the graph was made in {time.perf_counter() - begin:.0f} s; recall@10 {graph.recall:.3f}", flush=True
     )
-    near = sides(
-        lambda: task(ids, k=K, search="approximate"), lambda: graph.index.search(queries, K + 1), turns
-    )
-    return int(broken + told("approximate", near, APPROXIMATE) > 0)
+    calls = {
+        "approximate": (lambda: task.neighbors(ids, k=K, search="approximate"), APPROXIMATE),
+        "approximate, a ranking for each": (lambda: task(ids, k=K, search="approximate"), 0.0),
+    }
+    for name, (ours, limit) in calls.items():
+        broken += told(name, sides(ours, lambda: graph.index.search(queries, K + 1), turns), limit)
+    return int(broken > 0)
 
 
 def made(items: int) -> Any:

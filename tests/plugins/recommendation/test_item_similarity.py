@@ -101,6 +101,36 @@ def test_neighbors_are_of_a_kind(task: Any) -> None:
     assert task.evaluate(baskets(100, 3), k=5, progress=False)["hr@5"].value > 0.9
 
 
+@pytest.mark.parametrize("search", ["exact", "approximate"])
+def test_neighbors_as_arrays_are_what_rankings_say(task: Any, search: str) -> None:
+    if search == "approximate":
+        pytest.importorskip("faiss")
+    options = {"k": 6, "search": search, "exclude": {"x0"}, "batch_size": 4}
+    ids = ["y1", "x0", "z5", "x3", "y1"]
+    found = task.neighbors(ids, **options)
+    for row, ranking in enumerate(task(ids, **options)):
+        assert tuple(found.items[row]) == ranking.items and len(ranking) == 6
+        np.testing.assert_allclose(found.scores[row], ranking.scores, atol=1e-6)
+    assert found.asked.tolist() == ids and len(found) == 5 and found.unit == "cosine similarity"
+    whole = task.neighbors(k=20, relation="together", search=search)
+    assert whole.asked.tolist() == task.model.items.ids
+    # Of 18 items 17 are left: the other places are empty, and columns leave them out.
+    assert (whole.items[:, 17:] == None).all() and (whole.scores[:, 17:] == -np.inf).all()  # noqa: E711
+    columns = whole.columns()
+    assert len(columns["item"]) == 18 * 17 and columns["rank"].max() == 17
+    assert not len(task.neighbors([]))
+
+
+def test_neighbors_of_what_is_unknown(task: Any) -> None:
+    with pytest.raises(InputError, match=r"item 'x77' was never seen.*x") as caught:
+        task.neighbors(["x1", "x77"])
+    assert caught.value.index == 1
+    with pytest.raises(InputError, match="missing id"):
+        task.neighbors(["x1", None])
+    with pytest.raises(OptionError, match="k=0"):
+        task.neighbors(["x1"], k=0)
+
+
 def test_filters_and_options(task: Any) -> None:
     whole = task("x0", k=17)
     assert len(whole) == 17 == len(task("x0", k=100))
