@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sixarts.errors import InputError
+from sixarts_game_ai.descent import compiled
 from sixarts_game_ai.rules import illegal
 
 ROWS, COLUMNS = 6, 7
@@ -35,6 +36,7 @@ _OPEN = {
 }
 
 
+@compiled
 def _four(stones: int) -> bool:
     """Whether stones hold four in a row."""
     for step in (1, 6, 7, 8):
@@ -88,24 +90,16 @@ class ConnectFour:
         """A column that wins at once."""
         if len(self.history) < 6:
             return None
-        spots = _winning_spots(self.mine, self.stones)
-        free = (self.stones + _FLOOR) & _BOARD & spots
-        return (free.bit_length() - 1) // 7 if free else None
+        column = _winning_column(self.mine, self.stones)
+        return column if column >= 0 else None
 
     def safe(self) -> list[int] | None:
         """Columns after which the other does not win at once, once it is known that none wins; ``None`` where
         all are such."""
-        stones = self.stones
-        spots = _winning_spots(stones ^ self.mine, stones)
-        free = (stones + _FLOOR) & _BOARD
-        threats = free & spots
-        # A stone below such a spot opens it.
-        safe = free & ~(spots >> 1)
-        if threats:
-            safe = 0 if threats & (threats - 1) else safe & threats
-        if safe == free:
+        columns = _safe_columns(self.mine, self.stones)
+        if columns < 0:
             return None
-        return [column for column in range(COLUMNS) if safe & _COLUMN[column]]
+        return [column for column in range(COLUMNS) if columns >> column & 1]
 
     def value(self) -> float:
         return (1.0 if self.player else -1.0) if self.won else 0.0
@@ -171,6 +165,7 @@ def _mirror(stones: int) -> int:
     return sum(((stones >> 7 * column) & 0b1111111) << 7 * (6 - column) for column in range(COLUMNS))
 
 
+@compiled
 def _winning_spots(mine: int, stones: int) -> int:
     """Empty cells that complete four in a row."""
     found = (mine << 1) & (mine << 2) & (mine << 3)
@@ -182,3 +177,32 @@ def _winning_spots(mine: int, stones: int) -> int:
         found |= pair & (mine << step)
         found |= pair & (mine >> 3 * step)
     return found & (_BOARD ^ stones)
+
+
+@compiled
+def _winning_column(mine: int, stones: int) -> int:
+    """A column that completes four in a row, or -1."""
+    free = (stones + _FLOOR) & _BOARD & _winning_spots(mine, stones)
+    for column in range(COLUMNS - 1, -1, -1):
+        if free >> (7 * column) & 0b111111:
+            return column
+    return -1
+
+
+@compiled
+def _safe_columns(mine: int, stones: int) -> int:
+    """A bit for each column after which the other does not win at once, or -1 where all are such."""
+    spots = _winning_spots(stones ^ mine, stones)
+    free = (stones + _FLOOR) & _BOARD
+    threats = free & spots
+    # A stone below such a spot opens it.
+    safe = free & ~(spots >> 1)
+    if threats:
+        safe = 0 if threats & (threats - 1) else safe & threats
+    if safe == free:
+        return -1
+    columns = 0
+    for column in range(COLUMNS):
+        if safe >> (7 * column) & 0b111111:
+            columns |= 1 << column
+    return columns

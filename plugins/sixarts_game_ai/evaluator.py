@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from sixarts.batching import Batch, rows_bucket
+from sixarts.batching import Batch, bucket
 from sixarts_game_ai.evaluation import Evaluation
+
+#: Sizes of batches, each compiled once; two to an octave, so that little of a batch only fills it up.
+SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 def evaluator(model: Any, rows: int, fixed: bool = False) -> Callable[[Sequence[Any]], Evaluation]:
@@ -17,15 +20,15 @@ def evaluator(model: Any, rows: int, fixed: bool = False) -> Callable[[Sequence[
     Args:
         model: of signature ``board -> policy, value``.
         rows: positions in a batch, at most.
-        fixed: whether every batch is filled up to ``rows``, so that there is one size; else to the next power
-            of two.
+        fixed: whether every batch is filled up to ``rows``, so that there is one size; else to the next of
+            :data:`SIZES`.
     """
 
     def evaluate(positions: Sequence[Any]) -> Evaluation:
         parts = []
         for start in range(0, len(positions), rows):
             chunk = positions[start : start + rows]
-            size = rows if fixed else rows_bucket(len(chunk), rows)
+            size = rows if fixed else min(bucket(len(chunk), (*SIZES, rows)), rows)
             arrays = Batch(model.processor.arrays(chunk)).filled(size).arrays
             outputs = {name: array[: len(chunk)] for name, array in model(arrays).items()}
             parts.append(model.processor.read(outputs, chunk))

@@ -129,7 +129,7 @@ class Forest:
         self.positions.append(position)
         self.sign[node] = sign
         # Nobody wins with the other's move.
-        self.low[node], self.high[node] = sorted((sign * (2 - OVER), sign * (OVER - 1)))
+        self.low[node], self.high[node] = (2 - OVER, OVER - 1) if sign > 0 else (1 - OVER, OVER - 2)
         return node
 
     def _settle(self, node: int, score: int) -> None:
@@ -148,7 +148,7 @@ class Forest:
         if not hasattr(position, "safe"):
             return
         self.ahead[node] = True
-        self.low[node], self.high[node] = sorted((sign * (4 - OVER), sign * (OVER - 3)))
+        self.low[node], self.high[node] = (4 - OVER, OVER - 3) if sign > 0 else (3 - OVER, OVER - 4)
         safe = position.safe()
         if safe is None:
             return

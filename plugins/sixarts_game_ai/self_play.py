@@ -8,6 +8,7 @@ the way; where the rules prove a result, the proof counts alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
@@ -95,6 +96,11 @@ OWN = 0.3
 TEST = 0.15
 
 
+#: Games from which on they are searched in two halves at once: while one half asks the network, which leaves
+#: processors idle, the other does what Python does.
+HALVED = 16
+
+
 class SelfPlay:
     """Games in lockstep; one that is over is told and followed by another.
 
@@ -104,12 +110,20 @@ class SelfPlay:
         settings: of the searches.
         openings: most random moves that a game begins with; drawn evenly from none to so many.
         seed: of everything that is drawn.
+        halves: whether many games are searched in two threads; a process beside others leaves it.
     """
 
     def __init__(
-        self, start: Any, count: int, settings: SearchSettings, openings: int = 0, seed: int = 0
+        self,
+        start: Any,
+        count: int,
+        settings: SearchSettings,
+        openings: int = 0,
+        seed: int = 0,
+        halves: bool = True,
     ) -> None:
         self.start, self.settings, self.openings = start, settings, openings
+        self.halves = halves and count >= HALVED
         self.random = np.random.default_rng(seed)
         self.games = [self._opened() for _ in range(count)]
         self.finished = 0
@@ -129,7 +143,7 @@ class SelfPlay:
         roots = [game.position for game in self.games]
         seeds = self.random.integers(2**31, size=len(roots)).tolist()
         over: list[Game] = []
-        for place, found in enumerate(search(roots, evaluate, self.settings, seeds)):
+        for place, found in enumerate(self._searched(roots, seeds, evaluate)):
             game = self.games[place]
             game.turns.append(Turn.of(found))
             game.position = game.position.play(found.best)
@@ -138,6 +152,14 @@ class SelfPlay:
                 self.games[place] = self._opened()
         self.finished += len(over)
         return over
+
+    def _searched(self, roots: list[Any], seeds: list[int], evaluate: Evaluate) -> list[Searched]:
+        if not self.halves:
+            return search(roots, evaluate, self.settings, seeds)
+        middle = len(roots) // 2
+        with ThreadPoolExecutor(1) as beside:
+            other = beside.submit(search, roots[middle:], evaluate, self.settings, seeds[middle:])
+            return search(roots[:middle], evaluate, self.settings, seeds[:middle]) + other.result()
 
 
 def lessons_of(game: Game, discount: float) -> Samples:

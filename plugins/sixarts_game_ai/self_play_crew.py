@@ -146,7 +146,9 @@ def play_on(
     evaluate = evaluator(model, training.games, fixed=True)
     # Each start of a worker plays other games: what it learned from before is in the weights.
     drawn = training.seed + 7919 * (number + 1) + time.time_ns() % 2**31
-    play = SelfPlay(start, training.games, training.search(config["discount"]), training.openings, drawn)
+    play = SelfPlay(
+        start, training.games, training.search(config["discount"]), training.openings, drawn, False
+    )
     read = 0.0
     with model.device.scope():
         while not end.is_set():

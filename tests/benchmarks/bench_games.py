@@ -30,7 +30,7 @@ def main(simulations: int = SIMULATIONS, games: int = GAMES) -> int:
         worker: Any = Worker(name)
         ours, theirs = worker.call("players:searches", simulations, 3)
         broken += told(name, "simulations/s", ours, theirs, SEARCH_LIMIT, "OpenSpiel's Python search")
-        many, one = worker.call("players:plays", games, 3)
+        many, one = worker.call("players:plays", games, 5)
         broken += told(name, f"positions/s, {games} games", many, one, PLAY_LIMIT, "one game at a time")
         worker.close()
     return 1 if broken else 0

@@ -86,7 +86,11 @@ def searches(simulations: int, repeats: int) -> tuple[list[float], list[float]]:
 
 
 def plays(games: int, repeats: int) -> tuple[list[float], list[float]]:
-    """Positions a second in self-play of many games and of one, in turn."""
+    """Positions a second in self-play of many games and of one, in turn.
+
+    Games last some twenty moves: after the first round, which does not count, they stand at every stage, as
+    in a long run. In the middle of a game the network is asked more than near its end.
+    """
     settings = SelfPlayTraining(simulations=MOVE).search(task().model.config["discount"])
 
     def side(count: int, turns: int) -> Callable[[], int]:
@@ -100,7 +104,7 @@ def plays(games: int, repeats: int) -> tuple[list[float], list[float]]:
 
         return run
 
-    return timed(side(games, 4), side(1, 24), repeats)
+    return timed(side(games, 24), side(1, 96), repeats)
 
 
 def timed(one: Callable[[], int], other: Callable[[], int], repeats: int) -> tuple[list[float], list[float]]:

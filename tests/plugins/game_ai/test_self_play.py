@@ -22,7 +22,7 @@ from sixarts_game_ai.games import start_of
 from sixarts_game_ai.ladder import Match, match, openings, random_player, searching, spiel_mcts
 from sixarts_game_ai.search_settings import SearchSettings
 from sixarts_game_ai.searched import Proof
-from sixarts_game_ai.self_play import Game, Replay, Samples, SelfPlay, Turn, lessons_of
+from sixarts_game_ai.self_play import HALVED, Game, Replay, Samples, SelfPlay, Turn, lessons_of
 from sixarts_game_ai.self_play_learner import Learner
 from sixarts_game_ai.self_play_options import SelfPlayTraining
 
@@ -108,14 +108,16 @@ def test_lessons_lead_the_end_back() -> None:
 
 def test_self_play_goes_on_game_after_game() -> None:
     settings = SelfPlayTraining(simulations=6).search(0.98)
-    play = SelfPlay(start_of("connect_four"), 8, settings, openings=6, seed=1)
-    again = SelfPlay(start_of("connect_four"), 8, settings, openings=6, seed=1)
+    # In two halves, and all together: a search does not hang on its companions.
+    play = SelfPlay(start_of("connect_four"), HALVED, settings, openings=6, seed=1)
+    again = SelfPlay(start_of("connect_four"), HALVED, settings, openings=6, seed=1, halves=False)
+    assert play.halves and not again.halves
     over: list[Game] = []
     for _ in range(45):
         mine, other = play.turn(uniform), again.turn(uniform)
         assert [game.position.history for game in mine] == [game.position.history for game in other]
         over += mine
-    assert len(over) == play.finished > 8
+    assert len(over) == play.finished > HALVED
     for game in over:
         assert game.position.finished
         assert len({turn.position.history for turn in game.turns}) == len(game.turns)
