@@ -171,9 +171,8 @@ class ItemSimilarity(Task):
         return answers
 
     def neighbors(self, ids: Iterable[Any] | None = None, **options: Any) -> Neighbors:
-        """The best for each of many known items as arrays, many times faster to make than rankings.
-
-        For tables that are made ahead, such as the ten items most like each of a million.
+        """The best for each of many known items as arrays: for tables that are made ahead, such as the ten
+        items most like each of a million.
 
         Args:
             ids: what is asked; all items of the model by default.
@@ -187,6 +186,10 @@ class ItemSimilarity(Task):
             like.neighbors(["butter", "sugar"], k=5).items[0]
             pandas.DataFrame(like.neighbors(search="approximate").columns())
         """
+        if isinstance(ids, str | bytes | Mapping):
+            raise InputError(
+                f"ids of type {type(ids).__name__}; expected several ids, such as a list of them"
+            )
         chosen = self.chosen(**options)
         items = self.model.items
         column = items.column()

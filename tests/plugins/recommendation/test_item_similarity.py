@@ -127,6 +127,8 @@ def test_neighbors_of_what_is_unknown(task: Any) -> None:
     assert caught.value.index == 1
     with pytest.raises(InputError, match="missing id"):
         task.neighbors(["x1", None])
+    with pytest.raises(InputError, match="ids of type str; expected several"):
+        task.neighbors("x1")
     with pytest.raises(OptionError, match="k=0"):
         task.neighbors(["x1"], k=0)
 
