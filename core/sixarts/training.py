@@ -47,7 +47,7 @@ class Training:
         optimizer: ``"adamw"`` (Loshchilov and Hutter 2019), or ``"sgd"`` with Nesterov's momentum of 0.9.
         weight_decay: what share of a weight goes in a step, times the learning rate, beside the gradient.
         clip_norm: largest global norm of a step's gradients.
-        average: how many of the last epochs' weights are averaged into the result; 1 takes the best epoch's.
+        average: how many of the last epochs' weights are averaged into the result; 0 takes the best epoch's.
         patience: epochs without a better validation loss before it stops; ``None`` never stops early.
         seed: of shuffling, dropout and everything else drawn.
         folder: where checkpoints are kept; a run with the same folder resumes there. ``None`` keeps none.
@@ -62,14 +62,14 @@ class Training:
     optimizer: str = "adamw"
     weight_decay: float = 0.0
     clip_norm: float = 1.0
-    average: int = 1
+    average: int = 0
     patience: int | None = None
     seed: int = 0
     folder: str | Path | None = None
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch_size", 1), ("warmup", 0), ("average", 1)):
+        for name, low in (("epochs", 1), ("batch_size", 1), ("warmup", 0), ("average", 0)):
             if getattr(self, name) < low:
                 raise OptionError(f"{name}={getattr(self, name)!r}; expected {low} or more")
         if self.schedule not in SCHEDULES:
@@ -272,7 +272,7 @@ class _Run:
 
     def _take_result(self) -> None:
         """Leaves the averaged weights in the network, or those of the best epoch."""
-        if self.training.average > 1 and self.sums is not None:
+        if self.sums is not None:
             count = self.place["averaged"]
             result = [
                 (total / count).astype(total.dtype) if total.dtype.kind == "f" else None

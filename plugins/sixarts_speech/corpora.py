@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,46 @@ from sixarts.media.sound_augmentation import colored
 
 RATE = 8000
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-#: Recordings of each speaker and digit that are for choices: the set's official test part.
+#: Recordings of each speaker and digit that are not learned from: the set's official test part.
 HELD = 5
 #: A speaker's recordings of each digit.
 Speaker = Mapping[str, Sequence[np.ndarray]]
 Pair = tuple[tuple[np.ndarray, int], str]
 
-#: Voices of flite, each at these stretches of time; and of espeak-ng, with rates and pitches.
+#: Voices of flite, each at these stretches of time.
 FLITE = dict.fromkeys(("kal", "awb", "rms", "slt"), (0.85, 1.0, 1.25))
-ESPEAK = tuple(
-    f"{accent}+{kind}"
-    for accent in ("en-us", "en-gb", "en-gb-scotland", "en-029")
-    for kind in ("m1", "m3", "m7", "f2", "f4")
+#: Throats of espeak-ng; its accents of English, one to each throat in turn; and rates and pitches.
+THROATS = (
+    "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 klatt klatt2 klatt3 klatt4 klatt5 klatt6 Alex Andy Denis Diogo "
+    "Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike adam antonio benjamin boris caleb david ed "
+    "edward edward2 gustave iven iven2 iven3 iven4 john linda marcelo max michel miguel norbert pablo paul "
+    "pedro quincy rob robert sandro steph steph2 travis victor zac"
 )
+ACCENTS = "en-us en-gb en-gb-scotland en-029 en-gb-x-rp en-gb-x-gbclan en-gb-x-gbcwmd en-us-nyc"
 PACES = ((130, 40), (160, 60), (190, 50))
+#: English digits as people of other languages say them, spelled as those languages are read.
+FOREIGN = {
+    "cs": "zírou uan tú trí fór fajv siks sevn ejt najn",
+    "da": "siro uan tu sri for faiv siks seven ejt najn",
+    "de": "siro uann tu sri foar faif six sewwen äit nain",
+    "el": "ζίροου ουάν του θρι φορ φάιβ σιξ σέβεν έιτ νάιν",
+    "es": "siro uan tu sri for faiv six seven eit nain",
+    "fi": "siirou uan tuu trii foor faiv siks seven eit nain",
+    "fr": "ziro ouane tou sri fore faïve sixe séveune éïte naïne",
+    "fr-be": "ziro ouane tou sri fore faïve sixe sévène eït naïne",
+    "hi": "ज़ीरो वन टू थ्री फोर फाइव सिक्स सेवन एट नाइन",
+    "hu": "zíró uan tú trí fór fájv sziksz szeven éjt nájn",
+    "it": "siro uan tu tri foor faiv six seven eit nain",
+    "nl": "ziero wan toe srie foor faaif siks sevven eet naain",
+    "pl": "zirou łan tu tri for fajw siks sewen ejt najn",
+    "pt": "zirou uane tu tri fór faive sics séven eite naine",
+    "ro": "zirou uan tu tri for faiv sics seven eit nain",
+    "ru": "зироу уан ту три фор файв сикс севен эйт найн",
+    "sv": "siro oann to tri får fajv siks seven ejt najn",
+    "tr": "ziro van tu tri for fayv siks sevın eyt nayn",
+}
+#: Throats that speak each of them.
+EACH = 5
 
 
 def recordings(data: str | Path) -> dict[str, dict[str, list[np.ndarray]]]:
@@ -80,23 +107,31 @@ def voices() -> dict[str, dict[str, list[np.ndarray]]]:
             for voice, stretches in FLITE.items():
                 for digit in DIGITS:
                     for stretch in stretches:
-                        said = [
-                            "flite",
-                            "-voice",
-                            voice,
-                            "--setf",
-                            f"duration_stretch={stretch}",
-                            "-t",
-                            digit,
-                        ]
-                        _add(found, f"flite {voice}", digit, [*said, "-o", str(out)], out)
+                        how = ("-voice", voice, "--setf", f"duration_stretch={stretch}", "-o", str(out))
+                        _add(found, f"flite {voice}", digit, ["flite", *how, "-t", digit], out)
         if shutil.which("espeak-ng"):
-            for voice in ESPEAK:
-                for digit in DIGITS:
+            for voice, spelled in espeak_voices():
+                for digit, word in zip(DIGITS, spelled, strict=True):
                     for pace, pitch in PACES:
-                        said = ["espeak-ng", "-v", voice, "-s", str(pace), "-p", str(pitch), "-w", str(out)]
-                        _add(found, f"espeak-ng {voice}", digit, [*said, digit], out)
+                        how = ("-v", voice, "-s", str(pace), "-p", str(pitch), "-w", str(out))
+                        _add(found, f"espeak-ng {voice}", digit, ["espeak-ng", *how, word], out)
     return found
+
+
+def espeak_voices() -> Iterator[tuple[str, Sequence[str]]]:
+    """The voices of espeak-ng, each with how it is told the ten digits.
+
+    >>> next(espeak_voices())[0], len(dict(espeak_voices()))
+    ('en-us+m1', 156)
+    """
+    names = THROATS.split()
+    for throat, accent in zip(names, itertools.cycle(ACCENTS.split()), strict=False):
+        yield f"{accent}+{throat}", DIGITS
+    # Steps of 7 meet every throat before one comes again.
+    throats = itertools.cycle(names[step * 7 % len(names)] for step in range(len(names)))
+    for language, spelled in FOREIGN.items():
+        for throat in itertools.islice(throats, EACH):
+            yield f"{language}+{throat}", spelled.split()
 
 
 def _add(
@@ -127,7 +162,7 @@ def trimmed(samples: np.ndarray, decibels: float = 35.0) -> np.ndarray:
 
 
 def first(speaker: Speaker, held: bool) -> dict[str, list[np.ndarray]]:
-    """The recordings of a speaker that are for choices, or all the others."""
+    """The recordings of a speaker that are not learned from, or all the others."""
     return {digit: list(takes[:HELD] if held else takes[HELD:]) for digit, takes in speaker.items()}
 
 

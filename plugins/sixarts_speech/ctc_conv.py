@@ -20,13 +20,15 @@ from sixarts.errors import CheckpointError
 from sixarts.media.log_mel import HOP, frames_of, log_mel
 from sixarts.model import Processor, read_json, write_json
 from sixarts.networks.published import Targets, convolution, dense, norm
-from sixarts.readers.limits import TRUTH, check, number, only, some, whole
+from sixarts.readers.limits import TRUTH, check, either, number, only, some, whole
 from sixarts_speech.ctc_model import CTCModel
 from sixarts_speech.vocabulary import Vocabulary
 
 VOCABULARY = "vocab.json"
 #: A frame's mean of log-mel bands at about -60 decibels of full scale.
 FLOOR = -15.0
+#: A decibel in natural logarithms of power.
+DECIBEL = np.log(10) / 10
 #: Frames of the spectrogram to one of the network's.
 SHRUNK = 4
 LIMITS = {
@@ -38,6 +40,8 @@ LIMITS = {
     "kernel": whole(1, 63),
     "dropout": number(0, 1),
     "words": TRUTH,
+    "top_db": either(number(1, 200), (lambda value: value is None, "null")),
+    "warps": either(some(number(-0.5, 0.5), 16), (lambda value: value == [], "none")),
 }
 
 
@@ -48,10 +52,12 @@ class CtcConvProcessor(Processor):
         vocabulary: the tokens.
         rate: samples a second.
         bands: mel bands.
+        top_db: decibels below the loud frames where hearing ends, or None for no end. Rooms and microphones
+            differ most in what is faint.
     """
 
-    def __init__(self, vocabulary: Vocabulary, rate: int, bands: int) -> None:
-        self.vocabulary, self.rate, self.bands = vocabulary, rate, bands
+    def __init__(self, vocabulary: Vocabulary, rate: int, bands: int, top_db: float | None = None) -> None:
+        self.vocabulary, self.rate, self.bands, self.top_db = vocabulary, rate, bands, top_db
 
     @classmethod
     def from_folder(cls, folder: Path, config: Mapping[str, Any]) -> Self:
@@ -63,6 +69,7 @@ class CtcConvProcessor(Processor):
             Vocabulary(tuple(tokens), 0, None if config["words"] else "|"),
             config["sampling_rate"],
             config["bands"],
+            config["top_db"],
         )
 
     def save(self, folder: Path) -> None:
@@ -78,6 +85,8 @@ class CtcConvProcessor(Processor):
             levels = log_mel(sound, self.rate, self.bands)
             # Loud frames tell how loud somebody speaks; below the floor nobody does.
             loud = max(float(np.quantile(levels.mean(axis=1), 0.95)), FLOOR)
+            if self.top_db is not None:
+                levels = np.logaddexp(levels, loud - self.top_db * DECIBEL)
             features[row, : len(levels)] = (levels - loud) / 4.0 + 1.0
             mask[row, : len(levels)] = 1
         return {"input_features": features, "mask": mask}
@@ -110,6 +119,10 @@ class Masked(keras.layers.Layer):  # type: ignore[misc]
 class CtcConv(CTCModel):
     """Three convolutions over time and frequency, a projection, residual blocks over time, and a head.
 
+    With ``warps`` it answers with the mean of what it hears in the sound and in versions of it whose
+    frequencies are moved by these factors (``exp(warp)``), as voices of other throats, in so many times the
+    time; it learns, and explains, the sound as it is.
+
     Example::
 
         sixarts.new("automatic-speech-recognition", family="ctc_conv", words=True)
@@ -128,6 +141,8 @@ class CtcConv(CTCModel):
         "kernel": 7,
         "dropout": 0.1,
         "words": False,
+        "top_db": None,
+        "warps": [],
         "vocab_size": 0,
     }
     settings = frozenset(defaults)
@@ -158,7 +173,8 @@ class CtcConv(CTCModel):
         return {**self.config, "vocab_size": len(processor.vocabulary.tokens), "words": words}
 
     def processor_for(self, vocabulary: Vocabulary) -> CtcConvProcessor:
-        return CtcConvProcessor(vocabulary, self.config["sampling_rate"], self.config["bands"])
+        c = self.config
+        return CtcConvProcessor(vocabulary, c["sampling_rate"], c["bands"], c["top_db"])
 
     def with_vocabulary(self, vocabulary: Vocabulary) -> Self:
         other = self.build_for(self.processor_for(vocabulary))
@@ -219,6 +235,17 @@ class CtcConv(CTCModel):
         logits = layers.Activation("linear", dtype="float32", name="logits")(self.head(x))
         return keras.Model([features, mask], {"logits": logits}, name="ctc_conv")
 
+    def outputs(self, inputs: Mapping[str, Any]) -> Any:
+        found = super().outputs(inputs)
+        if not self.config["warps"]:
+            return found
+        heard = ops.log_softmax(found["logits"])
+        for warp in self.config["warps"]:
+            features = warped(inputs["input_features"], warp)
+            other = super().outputs({**inputs, "input_features": features})
+            heard = heard + ops.log_softmax(other["logits"])
+        return {"logits": heard / (1 + len(self.config["warps"]))}
+
     def targets(self, names: frozenset[str]) -> Mapping[tuple[str, ...], Target]:
         found: Targets = {}
         for name, (kernel, scale) in self.convolutions.items():
@@ -226,6 +253,15 @@ class CtcConv(CTCModel):
         for name, (kernel, scale) in self.flat.items():
             found |= along_time(f"{name}.convolution", kernel) | norm(f"{name}.normalization", scale)
         return found | dense("head", self.head)
+
+
+def warped(features: Any, warp: float) -> Any:
+    """Spectrograms ``[b, frames, bands]`` whose band ``k`` is what was at ``k * exp(warp)``."""
+    bands = features.shape[2]
+    places = np.clip(np.arange(bands) * np.exp(warp), 0, bands - 1)
+    low = np.minimum(places.astype("int32"), bands - 2)
+    share = (places - low).astype("float32")
+    return ops.take(features, low, axis=2) * (1 - share) + ops.take(features, low + 1, axis=2) * share
 
 
 def along_time(name: str, layer: Any) -> Targets:

@@ -31,7 +31,7 @@ NETWORK = recipe.NETWORK | {
 TRAINING = recipe.TRAINING | {
     "epochs": 16,
     "warmup": 300,
-    "average": 1,
+    "average": 0,
     "subword_sampling": 0.0,
     "source_vocabulary": 6000,
     "target_vocabulary": 6000,

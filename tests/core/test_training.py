@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from small_networks import equal, examples, fit, lessons, network, values
 
+from sixarts.checkpoint import open_weights
 from sixarts.errors import OptionError, TrainingError
 from sixarts.resuming import Checkpoints
 from sixarts.training import History, Lesson, Training
@@ -151,6 +152,15 @@ def test_the_last_epochs_are_averaged() -> None:
         np.testing.assert_allclose(found, np.mean(parts, axis=0), atol=1e-6)
 
 
+def test_the_last_epochs_weights_can_be_taken_as_they_are(tmp_path: Path) -> None:
+    net = network(dropout=0.0)
+    history = fit(net, worsening, epochs=3, average=1, folder=tmp_path)
+    assert history.best_epoch != 2
+    stored = open_weights(tmp_path / "checkpoint-000003")
+    for place, value in enumerate(values(net)):
+        np.testing.assert_allclose(value, stored.read(f"network.{place}"), atol=1e-7)
+
+
 def test_the_seed_decides_everything() -> None:
     losses = [fit(network(), seed=seed).metrics["loss"] for seed in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
@@ -234,7 +244,7 @@ def test_drafts_are_never_taken_for_checkpoints(tmp_path: Path) -> None:
         ({"epochs": 0}, "epochs=0; expected 1 or more"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"warmup": -1}, "warmup=-1"),
-        ({"average": 0}, "average=0"),
+        ({"average": -1}, "average=-1"),
         ({"schedule": "cosin"}, "schedule='cosin'; expected one of constant, linear, cosine"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
