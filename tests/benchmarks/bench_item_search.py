@@ -91,11 +91,9 @@ def told(name: str, times: tuple[list[float], list[float]], limit: float) -> boo
     """Prints a ratio; tells whether it is short of its limit."""
     ours, theirs = map(median, times)
     ratio = theirs / ours
-    print(
-        f"{name}: ours {ours:.3f} s, faiss {theirs:.3f} s, speed {ratio:.2f}× (limit {limit}×)"
-        f"{' SHORT' if ratio < limit else ''}",
-        flush=True,
-    )
+    must = f" (limit {limit}×)" if limit else ""
+    short = " SHORT" if ratio < limit else ""
+    print(f"{name}: ours {ours:.3f} s, faiss {theirs:.3f} s, speed {ratio:.2f}×{must}{short}", flush=True)
     return ratio < limit
 
 
