@@ -10,8 +10,8 @@ import numpy as np
 from sixarts.batching import Batch, bucket
 from sixarts_game_ai.evaluation import Evaluation
 
-#: Sizes of batches, each compiled once; two to an octave, so that little of a batch only fills it up.
-SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+#: Sizes of batches, each compiled once; of large ones two to an octave, so that little only fills them up.
+SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 def evaluator(model: Any, rows: int, fixed: bool = False) -> Callable[[Sequence[Any]], Evaluation]:

@@ -195,11 +195,11 @@ class ItemSimilarity(Task):
         column = items.column()
         asked = column if ids is None else objects(ids)
         numbers = np.arange(len(items)) if ids is None else items.numbers_of(asked)
-        if len(unknown := np.flatnonzero(numbers < 0)):
-            place = int(unknown[0])
-            raise InputError(
-                f"item {asked[place]!r} was never seen; expected {items.hint(asked[place])}", place
-            )
+        for place in np.flatnonzero(numbers < 0)[:1].tolist():
+            try:
+                items.number(asked[place])
+            except InputError as error:
+                raise InputError(error.reason, place) from None
         index, shape = self.index(chosen.relation), (len(numbers), chosen.k)
         places, scores = np.full(shape, -1, "int64"), np.full(shape, -np.inf, "float32")
         for start in range(0, len(numbers), chosen.batch_size):

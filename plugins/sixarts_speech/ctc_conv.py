@@ -17,7 +17,8 @@ from keras import layers, ops
 from sixarts.checkpoint import Target
 from sixarts.compiled import to_numpy
 from sixarts.errors import CheckpointError
-from sixarts.media.log_mel import HOP, frames_of, log_mel
+from sixarts.media.log_mel import DECIBEL, HOP, frames_of, log_mel
+from sixarts.media.sound_augmentation import moved_bands
 from sixarts.model import Processor, read_json, write_json
 from sixarts.networks.published import Targets, convolution, dense, norm
 from sixarts.readers.limits import TRUTH, check, either, number, only, some, whole
@@ -27,8 +28,6 @@ from sixarts_speech.vocabulary import Vocabulary
 VOCABULARY = "vocab.json"
 #: A frame's mean of log-mel bands at about -60 decibels of full scale.
 FLOOR = -15.0
-#: A decibel in natural logarithms of power.
-DECIBEL = np.log(10) / 10
 #: Frames of the spectrogram to one of the network's.
 SHRUNK = 4
 LIMITS = {
@@ -257,10 +256,7 @@ class CtcConv(CTCModel):
 
 def warped(features: Any, warp: float) -> Any:
     """Spectrograms ``[b, frames, bands]`` whose band ``k`` is what was at ``k * exp(warp)``."""
-    bands = features.shape[2]
-    places = np.clip(np.arange(bands) * np.exp(warp), 0, bands - 1)
-    low = np.minimum(places.astype("int32"), bands - 2)
-    share = (places - low).astype("float32")
+    low, share = moved_bands(features.shape[2], warp)
     return ops.take(features, low, axis=2) * (1 - share) + ops.take(features, low + 1, axis=2) * share
 
 

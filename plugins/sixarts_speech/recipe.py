@@ -38,7 +38,7 @@ NETWORK: dict[str, Any] = {
     "top_db": 35.0,
     "warps": [-0.15, -0.075, 0.075, 0.15],
 }
-#: Strings to learn from and to choose by, their most digits, and how much synthesizers speak beside people.
+#: Strings to learn from and to watch that by, their most digits, and the share of synthesizers beside people.
 STRINGS = {"train": 4_000, "silent": 160, "validation": 100, "judged": 100}
 LONGEST, SYNTHETIC = 5, 0.6
 TRAINING: dict[str, Any] = {

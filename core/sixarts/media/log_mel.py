@@ -18,6 +18,8 @@ from sixarts.media.transcript import Picture, mel
 WINDOW, HOP = 0.025, 0.01
 #: Smallest power, so that silence has a logarithm.
 FLOOR = 1e-8
+#: A decibel in these logarithms.
+DECIBEL = np.log(10) / 10
 #: Seconds of a picture's step, its bands, its most seconds, and the decibels that it spans.
 STEP, BANDS, PICTURED, SPAN = 0.02, 48, 600.0, 70.0
 

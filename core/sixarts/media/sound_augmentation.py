@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import fft  # type: ignore[import-untyped]
 
+from sixarts.media.log_mel import DECIBEL
+
 
 def changed_sound(samples: np.ndarray, rate: int, training: Any, random: np.random.Generator) -> np.ndarray:
     """A sound at another speed, with noise, louder or softer, through another microphone.
@@ -93,17 +95,28 @@ def colored_features(
     """
     changed = features.copy()
     bands = features.shape[2]
-    places = np.arange(bands)
-    waves = np.cos(np.pi * np.arange(1, 4)[:, None] * (places + 0.5) / bands)
+    waves = np.cos(np.pi * np.arange(1, 4)[:, None] * (np.arange(bands) + 0.5) / bands)
     # Decibels to what features count in.
-    unit = np.log(10) / 10 / 4
+    unit = DECIBEL / 4
     for row, kept in zip(changed, mask, strict=True):
         if warp:
-            from_ = np.clip(places * np.exp(random.uniform(-warp, warp)), 0, bands - 1)
-            low = np.minimum(from_.astype(int), bands - 2)
-            share = (from_ - low).astype("float32")
+            low, share = moved_bands(bands, random.uniform(-warp, warp))
             row[:] = row[:, low] * (1 - share) + row[:, low + 1] * share
         if color:
             curve = random.normal(0, color * unit, 3) @ waves
             row += (curve * kept[:, None]).astype("float32")
     return changed
+
+
+def moved_bands(bands: int, warp: float) -> tuple[np.ndarray, np.ndarray]:
+    """What each band is read from, so that band ``k`` is what was at ``k * exp(warp)``.
+
+    Returns:
+        The band below that place, ``[bands]``, and the share that the one above it has.
+
+    >>> [part.tolist() for part in moved_bands(3, -np.log(2))]
+    [[0, 0, 1], [0.0, 0.5, 0.0]]
+    """
+    places = np.clip(np.arange(bands) * np.exp(warp), 0, bands - 1)
+    low = np.minimum(places.astype("int32"), bands - 2)
+    return low, (places - low).astype("float32")

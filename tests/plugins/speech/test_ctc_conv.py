@@ -11,8 +11,9 @@ import pytest
 from sixarts.compiled import to_numpy
 from sixarts.device import Device
 from sixarts.errors import CheckpointError
+from sixarts.media.log_mel import DECIBEL
 from sixarts_speech import corpora
-from sixarts_speech.ctc_conv import DECIBEL, CtcConv, CtcConvProcessor, warped
+from sixarts_speech.ctc_conv import CtcConv, CtcConvProcessor, warped
 from sixarts_speech.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.quick
